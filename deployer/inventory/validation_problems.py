@@ -100,10 +100,21 @@ def _without_vain_branches(faults: Sequence[_Fault], depth: int = 0) -> list[_Fa
             label: own for label, own in by_label.items() if not any(_is_wrong_form(f, path) for f in own)
         }
         if fitting:
-            kept += _without_vain_branches(min(fitting.values(), key=len), depth + 1)
+            kept += _without_vain_branches(min(fitting.values(), key=_distance), depth + 1)
         else:
             kept.append(_one_for_all(members[0], members[0].place.branches[depth]))
     return kept
+
+
+def _distance(faults: Sequence[_Fault]) -> tuple[int, int]:
+    """Say how far a value is from a branch: keys that mean nothing to the branch weigh most."""
+    strange = [
+        fault
+        for fault in faults
+        if fault.kind == "extra_forbidden"
+        and nearest(str(fault.place.path[-1]), known_names(fault.place.parent_options)) is None
+    ]
+    return len(strange), len(faults)
 
 
 def _is_wrong_form(fault: _Fault, union: ValuePath) -> bool:

@@ -40,8 +40,8 @@ MOST_LEVELS = 32
 #: Digits of a number: what a signed 64-bit integer surely holds.
 MOST_DIGITS = 18
 
-_WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
-_DECIMAL_NUMBER = re.compile(r"-?[0-9]+\.[0-9]+", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
+_DECIMAL_NUMBER = re.compile(r"-?[0-9]+\.[0-9]+")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -82,7 +82,7 @@ def parse(content: bytes, file: Path) -> tuple[Document, list[Problem]]:
     if len(content) > MOST_BYTES:
         return _refused(file, "is larger than 1 MiB; expected an inventory, which takes a few KiB")
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         found = f"byte 0x{content[error.start]:02x}"
