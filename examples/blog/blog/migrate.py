@@ -1,0 +1,163 @@
+"""Brings the database's tables up to date: `python -m blog.migrate`.
+
+Applies `migrations/NNNN_name.sql` in order, each once, and records each when all of it is done.
+MariaDB cannot undo CREATE or ALTER, so a step that stopped half-way runs again from its start:
+write its statements so that they may. Two migrations at once wait for each other.
+"""
+
+import asyncio
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asyncmy.connection import Connection
+from asyncmy.errors import MySQLError
+
+from blog.db import connect, is_connection_error
+from blog.settings import DatabaseSettings, SettingsError, database_settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+#: Seconds to wait for another migration of the same database.
+LOCK_WAIT_S = 60
+RECORD_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version INT UNSIGNED NOT NULL PRIMARY KEY,
+    name VARCHAR(120) NOT NULL,
+    sha256 CHAR(64) CHARACTER SET ascii NOT NULL,
+    applied_at DATETIME NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4
+"""
+
+
+class MigrationError(Exception):
+    """A step cannot be applied, or the files contradict what was applied before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file."""
+
+    version: int
+    name: str
+    sha256: str
+    statements: tuple[str, ...]
+
+
+def read_steps(directory: Path = MIGRATIONS) -> tuple[Step, ...]:
+    """Read the files in order.
+
+    Raises:
+        MigrationError: A file's name has no number, or two have the same.
+    """
+    steps: dict[int, Step] = {}
+    for path in sorted(directory.glob("*.sql")):
+        name = re.fullmatch(r"(\d{4})_[a-z0-9_]+\.sql", path.name)
+        if not name:
+            raise MigrationError(f"{path.name}: expected a name such as 0004_comments.sql")
+        version = int(name[1])
+        if version in steps:
+            raise MigrationError(f"{path.name} and {steps[version].name} have the same number")
+        data = path.read_bytes()
+        statements = split_statements(data.decode())
+        steps[version] = Step(version, path.name, hashlib.sha256(data).hexdigest(), statements)
+    return tuple(steps.values())
+
+
+def split_statements(sql: str) -> tuple[str, ...]:
+    """Split at each `;` that ends a line; whole-line `--` comments are left out."""
+    lines = [line for line in sql.splitlines() if not line.lstrip().startswith("--")]
+    parts = re.split(r";[ \t]*(?:\n|$)", "\n".join(lines))
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def pending(steps: Sequence[Step], applied: dict[int, tuple[str, str]]) -> tuple[Step, ...]:
+    """Return the steps still to do; `applied` maps a version to its name and hash.
+
+    Versions that no file here has are from a newer release: they are left alone, so that an older release
+    can be put back.
+
+    Raises:
+        MigrationError: An applied file was changed afterwards, or a new one has a number below an applied one.
+    """
+    missing = []
+    known = {step.version for step in steps}
+    newest = max((version for version in applied if version in known), default=0)
+    for step in steps:
+        if step.version not in applied:
+            if step.version < newest:
+                raise MigrationError(
+                    f"{step.name} is new, but {newest:04d} was applied before it: renumber it"
+                )
+            missing.append(step)
+        elif applied[step.version][1] != step.sha256:
+            raise MigrationError(f"{step.name} was changed after it was applied: add a new step instead")
+    return tuple(missing)
+
+
+async def migrate(settings: DatabaseSettings) -> tuple[Step, ...]:
+    """Apply what is missing and return it.
+
+    Raises:
+        MigrationError: See `pending`; or a statement failed; or the lock was not free in time.
+    """
+    steps = read_steps()
+    connection = await connect(settings)
+    try:
+        lock = f"{settings.name}.migrate"[-64:]
+        if await _rows(connection, "SELECT GET_LOCK(%s, %s)", lock, LOCK_WAIT_S) != [(1,)]:
+            raise MigrationError(f"another migration has been running for {LOCK_WAIT_S} s")
+        await _rows(connection, "SET sql_notes = 0")  # "exists already" is what IF NOT EXISTS expects
+        await _rows(connection, RECORD_TABLE)
+        recorded = await _rows(connection, "SELECT version, name, sha256 FROM schema_migrations")
+        missing = pending(steps, {version: (name, sha256) for version, name, sha256 in recorded})
+        for step in missing:
+            await _apply(connection, step)
+        return missing
+    finally:
+        connection.close()  # which frees the lock
+
+
+async def _apply(connection: Connection, step: Step) -> None:
+    for number, statement in enumerate(step.statements, 1):
+        try:
+            await _rows(connection, statement)
+        except MySQLError as error:
+            raise MigrationError(f"{step.name}, statement {number}: {error}") from error
+    await _rows(
+        connection,
+        "INSERT INTO schema_migrations (version, name, sha256, applied_at) "
+        "VALUES (%s, %s, %s, UTC_TIMESTAMP())",
+        step.version,
+        step.name,
+        step.sha256,
+    )
+
+
+async def _rows(connection: Connection, sql: str, *args: object) -> list[tuple[object, ...]]:
+    async with connection.cursor() as cursor:
+        await cursor.execute(sql, args or None)
+        return list(await cursor.fetchall())
+
+
+def main() -> int:
+    """Run the command; 0 done or nothing to do, 1 not possible."""
+    try:
+        done = asyncio.run(migrate(database_settings()))
+    except (MigrationError, SettingsError) as error:
+        sys.stderr.write(f"migrate: {error}\n")
+        return 1
+    except Exception as error:
+        if not is_connection_error(error) and not isinstance(error, MySQLError):
+            raise
+        sys.stderr.write(f"migrate: the database refuses or does not answer: {error}\n")
+        return 1
+    lines = [f"migrate: applied {step.name}" for step in done] or ["migrate: nothing to do"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
