@@ -6,20 +6,15 @@ write its statements so that they may. Two migrations at once wait for each othe
 """
 
 import asyncio
-import hashlib
-import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from asyncmy.connection import Connection
 from asyncmy.errors import MySQLError
 
 from blog.db import connect, is_connection_error
 from blog.settings import DatabaseSettings, SettingsError, database_settings
+from blog.steps import MigrationError, Step, pending, read_steps
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds to wait for another migration of the same database.
 LOCK_WAIT_S = 60
 RECORD_TABLE = """
@@ -30,71 +25,6 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at DATETIME NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4
 """
-
-
-class MigrationError(Exception):
-    """A step cannot be applied, or the files contradict what was applied before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One file."""
-
-    version: int
-    name: str
-    sha256: str
-    statements: tuple[str, ...]
-
-
-def read_steps(directory: Path = MIGRATIONS) -> tuple[Step, ...]:
-    """Read the files in order.
-
-    Raises:
-        MigrationError: A file's name has no number, or two have the same.
-    """
-    steps: dict[int, Step] = {}
-    for path in sorted(directory.glob("*.sql")):
-        name = re.fullmatch(r"(\d{4})_[a-z0-9_]+\.sql", path.name)
-        if not name:
-            raise MigrationError(f"{path.name}: expected a name such as 0004_comments.sql")
-        version = int(name[1])
-        if version in steps:
-            raise MigrationError(f"{path.name} and {steps[version].name} have the same number")
-        data = path.read_bytes()
-        statements = split_statements(data.decode())
-        steps[version] = Step(version, path.name, hashlib.sha256(data).hexdigest(), statements)
-    return tuple(steps.values())
-
-
-def split_statements(sql: str) -> tuple[str, ...]:
-    """Split at each `;` that ends a line; whole-line `--` comments are left out."""
-    lines = [line for line in sql.splitlines() if not line.lstrip().startswith("--")]
-    parts = re.split(r";[ \t]*(?:\n|$)", "\n".join(lines))
-    return tuple(part.strip() for part in parts if part.strip())
-
-
-def pending(steps: Sequence[Step], applied: dict[int, tuple[str, str]]) -> tuple[Step, ...]:
-    """Return the steps still to do; `applied` maps a version to its name and hash.
-
-    Versions that no file here has are from a newer release: they are left alone, so that an older release
-    can be put back.
-
-    Raises:
-        MigrationError: An applied file was changed afterwards, or a new one has a number below an applied one.
-    """
-    missing = []
-    known = {step.version for step in steps}
-    newest = max((version for version in applied if version in known), default=0)
-    for step in steps:
-        if step.version not in applied:
-            if step.version < newest:
-                raise MigrationError(
-                    f"{step.name} is new, but {newest:04d} was applied before it: renumber it"
-                )
-            missing.append(step)
-        elif applied[step.version][1] != step.sha256:
-            raise MigrationError(f"{step.name} was changed after it was applied: add a new step instead")
-    return tuple(missing)
 
 
 async def migrate(settings: DatabaseSettings) -> tuple[Step, ...]:

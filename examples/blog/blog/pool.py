@@ -47,6 +47,7 @@ class Pool(Generic[C]):
         self._acquire_timeout_s = acquire_timeout_s
         self._recycle_s = recycle_s
         self._idle: list[tuple[C, float]] = []
+        self._urgent: deque[asyncio.Future[None]] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
@@ -96,11 +97,12 @@ class Pool(Generic[C]):
         return None
 
     async def _take_permit(self, *, urgent: bool) -> None:
-        if self._free and not self._waiting:
+        if self._free:  # then nobody waits: a permit given back goes to the next in line
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._waiting.appendleft if urgent else self._waiting.append)(turn)
+        line = self._urgent if urgent else self._waiting
+        line.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -108,12 +110,12 @@ class Pool(Generic[C]):
                 self._give_permit()  # it was granted in the very moment of giving up
             else:
                 with suppress(ValueError):  # already stepped over by _give_permit
-                    self._waiting.remove(turn)
+                    line.remove(turn)
             raise
 
     def _give_permit(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
+        while line := self._urgent or self._waiting:
+            turn = line.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
