@@ -1,10 +1,10 @@
 """The database as the blog sees it: rows, transactions, and one error for "not there now"."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncmy
 from asyncmy.connection import Connection
@@ -15,6 +15,7 @@ from blog.settings import DatabaseSettings
 
 Row = tuple[Any, ...]
 Args = Sequence[object]
+T = TypeVar("T")
 
 #: Error numbers that tell of a connection, not of the statement: refused, gone, lost, killed, too many.
 CONNECTION_ERRORS = frozenset(
@@ -34,7 +35,7 @@ class Transaction:
 
     async def rows(self, sql: str, args: Args = ()) -> list[Row]:
         """Run a statement and return all of its rows."""
-        return await _rows(self.connection, sql, args or None)
+        return await _rows(self.connection, sql, args)
 
     async def execute(self, sql: str, args: Args = ()) -> int:
         """Run a statement and return the id that AUTO_INCREMENT gave, or 0."""
@@ -45,7 +46,7 @@ class Transaction:
     async def execute_many(self, sql: str, args: Sequence[Args]) -> None:
         """Run an `INSERT ... VALUES (...)` for many rows in as few statements as fit."""
         async with self.connection.cursor() as cursor:
-            await cursor.executemany(sql, args or None)
+            await cursor.executemany(sql, args)
 
 
 class Database:
@@ -81,7 +82,7 @@ class Database:
 
     async def row(self, sql: str, args: Args = ()) -> Row | None:
         """Read the first row, or None."""
-        found = await self.rows(sql, args or None)
+        found = await self.rows(sql, args)
         return found[0] if found else None
 
     @asynccontextmanager
@@ -110,7 +111,7 @@ class Database:
         """Close idle connections; those in use close with their requests."""
         self._pool.forget_idle()
 
-    async def _within_time(self, statement: Any) -> Any:
+    async def _within_time(self, statement: Awaitable[T]) -> T:
         async with asyncio.timeout(self._query_timeout_s):
             return await statement
 

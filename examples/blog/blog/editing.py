@@ -70,7 +70,8 @@ async def draft(db: Database, post_id: int) -> Draft | None:
     names = await db.rows(
         "SELECT t.name FROM post_tags pt JOIN tags t ON t.id = pt.tag_id WHERE pt.post_id = %s", (post_id,)
     )
-    return Draft(*row, tags=tuple(sorted(name for (name,) in names)))
+    title, slug, body, published_at = row
+    return Draft(title, slug, body, published_at, tuple(sorted(name for (name,) in names)))
 
 
 async def save(db: Database, content: Draft, post_id: int | None) -> int:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from blog import posts
-from blog.web import public, site
+from blog.web import answer, site
 
 POSTS_IN_FEED = 20
 router = APIRouter()
@@ -19,7 +19,7 @@ async def feed(request: Request) -> Response:
     """Return RSS 2.0 with the newest posts."""
     listing = await posts.newest(site(request).db, POSTS_IN_FEED)
     text = rss(listing.cards, _address(request))
-    return public(request, text, media_type="application/rss+xml")
+    return answer(request, text, media_type="application/rss+xml")
 
 
 @router.api_route("/sitemap.xml", methods=["GET", "HEAD"])
@@ -32,7 +32,7 @@ async def sitemap(request: Request) -> Response:
     )
     namespace = "http://www.sitemaps.org/schemas/sitemap/0.9"
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{namespace}">\n{urls}</urlset>\n'
-    return public(request, text, media_type="application/xml")
+    return answer(request, text, media_type="application/xml")
 
 
 def rss(cards: list[posts.Card], address: str) -> str:

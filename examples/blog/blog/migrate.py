@@ -11,7 +11,7 @@ import sys
 from asyncmy.connection import Connection
 from asyncmy.errors import MySQLError
 
-from blog.db import connect, is_connection_error
+from blog.db import Row, connect, is_connection_error
 from blog.settings import DatabaseSettings, SettingsError, database_settings
 from blog.steps import MigrationError, Step, pending, read_steps
 
@@ -66,7 +66,7 @@ async def _apply(connection: Connection, step: Step) -> None:
     )
 
 
-async def _rows(connection: Connection, sql: str, *args: object) -> list[tuple[object, ...]]:
+async def _rows(connection: Connection, sql: str, *args: object) -> list[Row]:
     async with connection.cursor() as cursor:
         await cursor.execute(sql, args or None)
         return list(await cursor.fetchall())

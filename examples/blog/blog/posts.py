@@ -41,9 +41,9 @@ TAGS_OF = (
     "SELECT pt.post_id, t.slug, t.name FROM post_tags pt STRAIGHT_JOIN tags t ON t.id = pt.tag_id "
     "WHERE pt.post_id IN ({})"
 )
-ALL_TAGS = "SELECT id, slug, name FROM tags ORDER BY slug LIMIT 500"
+ALL_TAGS = "SELECT id, slug, name FROM tags FORCE INDEX (tags_slug) ORDER BY slug LIMIT 500"
 PAGE = "SELECT slug, title, body_html FROM pages WHERE slug = %s"
-MENU = "SELECT slug, title FROM pages ORDER BY position, id LIMIT 20"
+MENU = "SELECT slug, title FROM pages FORCE INDEX (pages_position) ORDER BY position, id LIMIT 20"
 SITEMAP = (
     "SELECT slug, published_at FROM posts FORCE INDEX (posts_published) "
     "WHERE published_at <= UTC_TIMESTAMP() ORDER BY published_at DESC LIMIT 5000"

@@ -65,11 +65,7 @@ def static_url(name: str) -> str:
 
 
 async def html_page(request: Request, template: str, /, status: int = 200, **values: object) -> Response:
-    """Render a page.
-
-    Any session cookie, be it forged, makes the answer private: a shared cache may never hold what was made
-    for someone. Without one it carries an ETag, which spares a thin link most of a second visit.
-    """
+    """Render a page with the menu."""
     of_site = site(request)
     who = session(request)
     text = _TEMPLATES.get_template(template).render(
@@ -78,14 +74,27 @@ async def html_page(request: Request, template: str, /, status: int = 200, **val
         is_author=who is not None and who.user_id > 0,
         form_token=sessions.form_token(who, of_site.secret) if who else "",
     )
-    if sessions.COOKIE in request.cookies or template.startswith("admin/"):
-        return HTMLResponse(text, status, {**SECURITY_HEADERS, "Cache-Control": PRIVATE})
-    return public(request, text, status)
+    return answer(request, text, status, is_private=template.startswith("admin/"))
 
 
-def public(request: Request, text: str, status: int = 200, media_type: str = "text/html") -> Response:
-    """Return an answer that shared caches may keep for seconds, or 304 if the visitor has it already."""
+def answer(
+    request: Request,
+    text: str,
+    status: int = 200,
+    media_type: str = "text/html",
+    *,
+    is_private: bool = False,
+) -> Response:
+    """Send a text with the right cache headers.
+
+    Any session cookie, be it forged, makes the answer private: a shared cache may never hold what was made
+    for someone. Without one, shared caches may keep it for seconds, and it carries an ETag, which spares a
+    thin link most of a second visit.
+    """
     body = text.encode()
+    if is_private or sessions.COOKIE in request.cookies:
+        headers = {**SECURITY_HEADERS, "Cache-Control": PRIVATE}
+        return Response(body, status, headers, media_type=media_type)
     tag = f'W/"{hashlib.blake2b(body, digest_size=9).hexdigest()}"'
     headers = {**SECURITY_HEADERS, "Cache-Control": PUBLIC, "ETag": tag}
     if status == 200 and tag in request.headers.get("if-none-match", ""):
