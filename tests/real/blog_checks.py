@@ -390,7 +390,8 @@ def prepare() -> None:
 def served():  # type: ignore[no-untyped-def] # typing.Iterator would say nothing more here
     process = module(
         "gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-w", "1", "-b", f"unix:{SOCKET}",
-        "--forwarded-allow-ips=*",        "--pid", str(HERE / "run" / "pid"), "--no-control-socket", "blog.main:app", wait=False,
+        "--forwarded-allow-ips=*",
+        "--pid", str(HERE / "run" / "pid"), "--no-control-socket", "blog.main:app", wait=False,
     )  # fmt: skip
     try:
         for _ in range(100):

@@ -88,7 +88,6 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit at the end of the block; an exception closes the connection: the server rolls back."""
-        await self.rows("SELECT 1")  # finds dead connections while a second try is still harmless
         try:
             async with self._pool.connection() as connection:
                 await connection.begin()
