@@ -1,0 +1,234 @@
+"""
+observe: everything that a plan needs to know about the host, in one answer. Changes nothing.
+
+It says how each wanted file stands (its content too where that is needed for a diff), the units, packages,
+users, databases and ports that were asked about, what the last committed transaction recorded, and who holds
+the lock.
+"""
+
+from __future__ import annotations
+
+import base64
+import grp
+import hashlib
+import importlib
+import json
+import os
+import pwd
+import re
+import stat
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from . import facts, unitstate
+
+Document = Dict[str, Any]
+
+MANIFEST = "/var/lib/deployer/manifest.json"
+#: Content of a differing file is sent up to here; bytes. Nobody reads a longer diff.
+CONTENT_LIMIT_BYTES = 256 << 10
+#: All contents together, bytes: the answer has to stay one frame.
+CONTENTS_LIMIT_BYTES = 8 << 20
+
+_CHUNK_BYTES = 1 << 20
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_LISTEN = "0A"
+_DATABASE_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock")
+_DATABASE_CLIENTS = ("/usr/bin/mariadb", "/usr/bin/mysql")
+
+
+def run(request: Document) -> Document:
+    """Answer an ``observe`` request; every part that is not asked for is empty."""
+    manifest = _manifest()
+    budget = [CONTENTS_LIMIT_BYTES]
+    return {
+        "facts": facts.gather(),
+        "files": {wanted["path"]: _compared(wanted, budget) for wanted in request.get("files", ())},
+        "units": _units(request.get("units", ()), manifest.get("units") or {}),
+        "packages": packages(request.get("packages", ())),
+        "users": {name: _user_exists(name) for name in request.get("users", ())},
+        "databases": databases(request.get("databases", ())),
+        "paths": {path: os.path.lexists(path) for path in request.get("paths", ())},
+        "ports": listeners(request.get("ports", ())),
+        "owned": manifest.get("owned") or {},
+        "done": manifest.get("done") or [],
+        "last_transaction": manifest.get("last_transaction"),
+        "lock": _ask("lock", "holder"),
+        "open_transaction": _ask("journal", "open_transaction"),
+    }
+
+
+def file_state(path: str) -> Document:
+    """
+    Say what stands at a path, without following a link that is the path itself.
+
+    A file's state holds sha256, mode (four octal digits), owner and group by name.
+    """
+    return _state(path)[0]
+
+
+def _compared(wanted: Document, budget: List[int]) -> Document:
+    state, size_bytes = _state(wanted["path"])
+    same = state.get("sha256") == wanted.get("sha256")
+    if (
+        state["kind"] != "file"
+        or same
+        or wanted.get("secret")
+        or size_bytes > min(CONTENT_LIMIT_BYTES, budget[0])
+    ):
+        return state
+    try:
+        with open(wanted["path"], "rb") as file:
+            content = file.read(size_bytes)
+    except OSError:
+        return state
+    if (
+        hashlib.sha256(content).hexdigest() == state["sha256"]
+    ):  # else it changed meanwhile; the hash alone is true
+        budget[0] -= size_bytes
+        state["content"] = base64.b64encode(content).decode("ascii")
+    return state
+
+
+def _state(path: str) -> Tuple[Document, int]:
+    try:
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode):
+            return {"kind": "link", "target": os.readlink(path)}, 0
+        if not stat.S_ISREG(found.st_mode):
+            return {"kind": "other"}, 0
+        # between lstat and open it may have become a pipe, which must not block us
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return {"kind": "absent"}, 0
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        found = os.fstat(file.fileno())
+        digest, size_bytes = hashlib.sha256(), 0
+        for piece in iter(lambda: file.read(_CHUNK_BYTES), b""):
+            digest.update(piece)
+            size_bytes += len(piece)
+    return {
+        "kind": "file",
+        "sha256": digest.hexdigest(),
+        "mode": "%04o" % stat.S_IMODE(found.st_mode),
+        "owner": _user_name(found.st_uid),
+        "group": _group_name(found.st_gid),
+    }, size_bytes
+
+
+def _units(units: Iterable[str], recorded: Document) -> Dict[str, Document]:
+    states = unitstate.show(units)
+    for unit, state in states.items():
+        record = recorded.get(unit) or {}
+        state["restart_hash"] = record.get("restart_hash")
+        state["reload_hash"] = record.get("reload_hash")
+    return states
+
+
+def packages(names: Iterable[str]) -> Dict[str, Optional[str]]:
+    """Give each package's installed version by one ``dpkg-query``; None if it is not installed."""
+    versions: Dict[str, Optional[str]] = dict.fromkeys(names)
+    askable = [name for name in versions if _PACKAGE.fullmatch(name)]
+    if askable:
+        form = "${Package}\\t${Version}\\t${db:Status-Status}\\n"
+        for line in (unitstate.output(["dpkg-query", "-W", "-f", form, "--", *askable]) or "").splitlines():
+            name, _, rest = line.partition("\t")
+            version, _, status = rest.partition("\t")
+            if status == "installed" and name in versions:
+                versions[name] = version
+    return versions
+
+
+def databases(wanted: Iterable[Document]) -> Dict[str, Optional[bool]]:
+    """
+    Say for each database whether it and its user exist; None when the server does not run or does not let
+    root in.
+
+    Names are compared here and never become part of a statement.
+    """
+    pairs = [(entry["name"], entry.get("user")) for entry in wanted]
+    answer: Dict[str, Optional[bool]] = {name: None for name, _ in pairs}
+    client = next((path for path in _DATABASE_CLIENTS if os.access(path, os.X_OK)), None)
+    socket = next((path for path in _DATABASE_SOCKETS if os.path.exists(path)), None)
+    if not pairs or client is None or socket is None:
+        return answer
+    statement = "SELECT 'd', SCHEMA_NAME FROM information_schema.SCHEMATA; SELECT 'u', User FROM mysql.user;
+    SELECT 'end', 1" options = ["--protocol=socket", "--socket=" + socket, "--user=root",
+    "--connect-timeout=5"] text = unitstate.output([client, *options, "--batch", "--skip-column-names", "--execute", statement])
+    rows = {tuple(line.split("\t", 1)) for line in (text or "").splitlines()}
+    if ("end", "1") in rows:
+        for name, user in pairs:
+            answer[name] = ("d", name) in rows and (user is None or ("u", user) in rows)
+    return answer
+
+
+def listeners(ports: Iterable[int]) -> Dict[str, Optional[str]]:
+    """Give the name of the process that listens on each TCP port; None if nobody does, ``?`` if its name is hidden."""
+    wanted = set(ports)
+    inodes: Dict[str, int] = {}
+    for path in ("/proc/net/tcp", "/proc/net/tcp6") if wanted else ():
+        for line in facts.read(path, limit_bytes=16 << 20).splitlines()[1:]:
+            fields = line.split()
+            if len(fields) > 9 and fields[3] == _LISTEN:
+                port = int(fields[1].rpartition(":")[2], 16)
+                if port in wanted:
+                    inodes[fields[9]] = port
+    names: Dict[str, Optional[str]] = {str(port): None for port in wanted}
+    names.update({str(port): "?" for port in inodes.values()})
+    if inodes:
+        for inode, process in _socket_owners(set(inodes)):
+            names[str(inodes[inode])] = process
+    return names
+
+
+def _socket_owners(inodes: Iterable[str]) -> Iterable[Tuple[str, str]]:
+    left = {"socket:[%s]" % inode: inode for inode in inodes}
+    # in rising order of pid, so that a server is named and not its worker
+    for pid in sorted((entry for entry in os.listdir("/proc") if entry.isdigit()), key=int):
+        directory = "/proc/%s/fd" % pid
+        try:
+            for descriptor in os.listdir(directory):
+                target = os.readlink("%s/%s" % (directory, descriptor))
+                if target in left:
+                    yield left.pop(target), facts.read("/proc/%s/comm" % pid).strip() or "?"
+        except OSError:
+            continue  # it ended meanwhile, or is not ours to look at
+        if not left:
+            return
+
+
+def _manifest() -> Document:
+    try:
+        with open(MANIFEST, encoding="utf-8") as file:
+            manifest = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RuntimeError("%s cannot be read: %s" % (MANIFEST, error)) from error
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _ask(module: str, function: str) -> Any:
+    """Ask the apply side, which alone knows where its lock and journal are."""
+    return getattr(importlib.import_module("." + module, __package__), function)()
+
+
+def _user_exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
