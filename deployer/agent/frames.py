@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import tempfile
 from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
 MAGIC = b"DEPLOYER-AGENT 1\n"
@@ -75,6 +76,8 @@ def read_frame(read: Read, max_blob_bytes: int = MAX_BLOB_BYTES) -> Optional[Tup
             "a frame claims %d + %d bytes, which is over the limit" % (json_bytes, blob_bytes)
         )
     document = _document(_exactly(read, json_bytes))
+    # the caller closes it
+    blob = tempfile.SpooledTemporaryFile(SPOOL_ABOVE_BYTES, dir=_spool_directory())
     for piece in _pieces(read, blob_bytes):
         blob.write(piece)
     blob.seek(0)

@@ -1,5 +1,4 @@
-"""
-observe: everything that a plan needs to know about the host, in one answer. Changes nothing.
+"""observe: everything that a plan needs to know about the host, in one answer. Changes nothing.
 
 It says how each wanted file stands (its content too where that is needed for a diff), the units, packages,
 users, databases and ports that were asked about, what the last committed transaction recorded, and who holds
@@ -34,6 +33,11 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _LISTEN = "0A"
 _DATABASE_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock")
 _DATABASE_CLIENTS = ("/usr/bin/mariadb", "/usr/bin/mysql")
+_DATABASES_AND_USERS = (
+    "SELECT 'd', SCHEMA_NAME FROM information_schema.SCHEMATA; "
+    "SELECT 'u', User FROM mysql.user; "
+    "SELECT 'end', 1"  # shows that the others were answered
+)
 
 
 def run(request: Document) -> Document:
@@ -58,8 +62,7 @@ def run(request: Document) -> Document:
 
 
 def file_state(path: str) -> Document:
-    """
-    Say what stands at a path, without following a link that is the path itself.
+    """Say what stands at a path, without following a link that is the path itself.
 
     A file's state holds sha256, mode (four octal digits), owner and group by name.
     """
@@ -139,9 +142,7 @@ def packages(names: Iterable[str]) -> Dict[str, Optional[str]]:
 
 
 def databases(wanted: Iterable[Document]) -> Dict[str, Optional[bool]]:
-    """
-    Say for each database whether it and its user exist; None when the server does not run or does not let
-    root in.
+    """Say of each database whether it and its user exist; None when the server does not run or tell.
 
     Names are compared here and never become part of a statement.
     """
@@ -151,9 +152,9 @@ def databases(wanted: Iterable[Document]) -> Dict[str, Optional[bool]]:
     socket = next((path for path in _DATABASE_SOCKETS if os.path.exists(path)), None)
     if not pairs or client is None or socket is None:
         return answer
-    statement = "SELECT 'd', SCHEMA_NAME FROM information_schema.SCHEMATA; SELECT 'u', User FROM mysql.user;
-    SELECT 'end', 1" options = ["--protocol=socket", "--socket=" + socket, "--user=root",
-    "--connect-timeout=5"] text = unitstate.output([client, *options, "--batch", "--skip-column-names", "--execute", statement])
+    options = ["--protocol=socket", "--socket=" + socket, "--user=root", "--connect-timeout=5"]
+    options += ["--batch", "--skip-column-names", "--execute", _DATABASES_AND_USERS]
+    text = unitstate.output([client, *options])
     rows = {tuple(line.split("\t", 1)) for line in (text or "").splitlines()}
     if ("end", "1") in rows:
         for name, user in pairs:
@@ -162,7 +163,7 @@ def databases(wanted: Iterable[Document]) -> Dict[str, Optional[bool]]:
 
 
 def listeners(ports: Iterable[int]) -> Dict[str, Optional[str]]:
-    """Give the name of the process that listens on each TCP port; None if nobody does, ``?`` if its name is hidden."""
+    """Name the process that listens on each TCP port; None if nobody does, ``?`` if its name is hidden."""
     wanted = set(ports)
     inodes: Dict[str, int] = {}
     for path in ("/proc/net/tcp", "/proc/net/tcp6") if wanted else ():

@@ -42,13 +42,12 @@ def show(units: Iterable[str]) -> Dict[str, Document]:
         blocks = _blocks(output(argv) or "")
         if len(blocks) != len(askable):
             raise RuntimeError("systemctl show answered for %d of %d units" % (len(blocks), len(askable)))
-        states.update(zip(askable, blocks))  # noqa: B905 - Python 3.9 has no strict; the lengths were compared
+        states.update(zip(askable, blocks))  # noqa: B905 - Python 3.9 has no strict; see above
     return {unit: _state(block or {}) for unit, block in states.items()}
 
 
 def output(argv: List[str], timeout_s: float = TOOL_TIMEOUT_S) -> Optional[str]:
-    """Run a tool and give what it prints, whatever its exit status; None when it is missing or does not end in
-    time.
+    """Run a tool and give what it prints, whatever its exit status; None when it is missing or hangs.
 
     The tool speaks English, reads nothing, and its stderr is dropped.
     """
