@@ -76,8 +76,7 @@ def read_frame(read: Read, max_blob_bytes: int = MAX_BLOB_BYTES) -> Optional[Tup
             "a frame claims %d + %d bytes, which is over the limit" % (json_bytes, blob_bytes)
         )
     document = _document(_exactly(read, json_bytes))
-    # the caller closes it
-    blob = tempfile.SpooledTemporaryFile(SPOOL_ABOVE_BYTES, dir=_spool_directory())
+    blob = tempfile.SpooledTemporaryFile(SPOOL_ABOVE_BYTES, dir=_spool_place())  # noqa: SIM115 - the caller closes
     for piece in _pieces(read, blob_bytes):
         blob.write(piece)
     blob.seek(0)
@@ -108,6 +107,6 @@ def _pieces(read: Read, count: int) -> Iterator[bytes]:
         yield piece
 
 
-def _spool_directory() -> Optional[str]:
+def _spool_place() -> Optional[str]:
     # /tmp may be memory; a release of some hundred MiB would then count against the host's budget
     return "/var/tmp" if os.access("/var/tmp", os.W_OK) else None  # noqa: S108 - the file has no name there

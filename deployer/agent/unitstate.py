@@ -11,6 +11,8 @@ import re
 import subprocess
 from typing import Any, Dict, Iterable, List, Optional
 
+from .refusal import Refusal
+
 #: A systemctl that does not answer is broken; nothing of ours waits longer for it; s.
 TOOL_TIMEOUT_S = 30.0
 
@@ -32,7 +34,7 @@ def show(units: Iterable[str]) -> Dict[str, Document]:
         ``main_pid`` (0: none runs) and ``restarts`` (automatic ones since it was started).
 
     Raises:
-        RuntimeError: systemd does not answer.
+        Refusal: systemd does not answer.
     """
     wanted = list(dict.fromkeys(units))
     askable = [unit for unit in wanted if _NAME.fullmatch(unit)]
@@ -41,7 +43,8 @@ def show(units: Iterable[str]) -> Dict[str, Document]:
         argv = ["systemctl", "show", "--no-pager", "--property", ",".join(_PROPERTIES), "--", *askable]
         blocks = _blocks(output(argv) or "")
         if len(blocks) != len(askable):
-            raise RuntimeError("systemctl show answered for %d of %d units" % (len(blocks), len(askable)))
+            message = "systemd told the state of %d units out of %d" % (len(blocks), len(askable))
+            raise Refusal("unsupported", message, step="observe", next="systemctl is-system-running")
         states.update(zip(askable, blocks))  # noqa: B905 - Python 3.9 has no strict; see above
     return {unit: _state(block or {}) for unit, block in states.items()}
 

@@ -1,0 +1,306 @@
+"""SSH: the one place that makes connections. Host keys are verified before anything is sent to the host.
+
+Fabric accepts every key by itself and reads the configuration of whoever runs it; both is replaced here, so
+no other module may make a ``fabric.Connection``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import paramiko
+from fabric.config import Config
+from fabric.connection import Connection
+from paramiko.ssh_exception import NoValidConnectionsError
+
+from deployer import packing
+from deployer.errors import AuthError, ConnectError, DeployerError, HostKeyError
+from deployer.transport import knownhosts
+from deployer.transport.client import Agent
+from deployer.transport.startup import harmless, start
+from deployer.transport.wire import ChannelWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from deployer.transport.login import Login
+
+    Say = Callable[[str], None]
+
+BANNER_TIMEOUT_S: Final = 15.0
+AUTH_TIMEOUT_S: Final = 20.0
+CHANNEL_TIMEOUT_S: Final = 15.0
+KEEPALIVE_S: Final = 15
+#: A peer that acknowledges nothing for this long is gone; ms. Keepalives see to it that there is something.
+UNACKNOWLEDGED_MS: Final = 30_000
+
+_LOG = "deployer.ssh"
+# paramiko logs tracebacks of errors that are raised and translated here anyway
+logging.getLogger(_LOG).addHandler(logging.NullHandler())
+logging.getLogger(_LOG).propagate = False
+
+
+class Remote:
+    """A logged-in host. A context manager: leaving it closes the connection and that to every jump host."""
+
+    def __init__(self, login: Login, hops: list[_Hop]) -> None:
+        self.login = login
+        self._hops = hops
+        self._agents: list[Agent] = []
+
+    def agent(self) -> Agent:
+        """Start the agent on one exec channel, as root.
+
+        Raises:
+            ConnectError: The channel could not be opened. Why no agent starts is told by its first call.
+        """
+        begin = start(self.login.user, self.login.sudo_password)
+        wire = ChannelWire(self._execute(begin.command))
+        agent = Agent(wire, begin, packing.agent_program().wire, place=self.login.place)
+        self._agents.append(agent)
+        return agent
+
+    def run_true(self) -> None:
+        """Run ``true``: the least that a command can cost."""
+        channel = self._execute("true")
+        try:
+            if not channel.status_event.wait(CHANNEL_TIMEOUT_S) or channel.recv_exit_status() != 0:
+                raise ConnectError("the host did not run 'true'", where=self.login.place)
+        finally:
+            channel.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        for agent in self._agents:
+            agent.close()
+        _close(self._hops)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _execute(self, command: str) -> paramiko.Channel:
+        transport = self._hops[-1].transport
+        try:
+            # paramiko waits for the answer to an exec request without any bound
+            with _bound(CHANNEL_TIMEOUT_S + 5, self._hops):
+                channel: paramiko.Channel = transport.open_session(timeout=CHANNEL_TIMEOUT_S)
+                channel.exec_command(command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            said = harmless(str(error)) or type(error).__name__
+            raise ConnectError(f"the host runs no command: {said}", where=self.login.place) from error
+        return channel
+
+
+def connect(login: Login, say: Say) -> Remote:
+    """Log in, through the jump hosts if there are any.
+
+    Raises:
+        HostKeyError: The key of the host or of a jump host is unknown, changed or revoked.
+        AuthError: The login was refused.
+        ConnectError: Everything else.
+    """
+    chain = [login]
+    while chain[0].jump is not None:
+        chain.insert(0, chain[0].jump)
+    hops: list[_Hop] = []
+    try:
+        for hop in chain:
+            hops.append(_Hop(hop, hops[-1] if hops else None, say))
+            # the bound is for what has none of its own: each wait below has one, their sum has not
+            with _bound(hop.connect_timeout_s + BANNER_TIMEOUT_S + AUTH_TIMEOUT_S, hops):
+                _open(hops[-1])
+    except BaseException:
+        _close(hops)
+        raise
+    return Remote(login, hops)
+
+
+class _Hop:
+    """A fabric connection with our policy and nobody's configuration."""
+
+    def __init__(self, login: Login, gateway: _Hop | None, say: Say) -> None:
+        missing = [str(path) for path in login.key_files if not path.is_file()]
+        if missing:
+            raise AuthError(f"there is no key file {', '.join(missing)}", where=login.place)
+        self.login = login
+        self.guard = _Guard(login, say)
+        self.connection: Any = Connection(  # fabric's own types are incomplete
+            "host.invalid",  # fabric would take "user@", ":port" and colons in an address apart
+            user=login.user,
+            port=login.port,
+            config=Config(overrides={"load_ssh_configs": False}, lazy=True),  # type: ignore[no-untyped-call] # fabric's
+            gateway=False if gateway is None else gateway.connection,
+            forward_agent=False,
+            connect_timeout=max(1, round(login.connect_timeout_s)),
+            connect_kwargs={  # a new one each time: fabric changes it
+                "key_filename": [str(path) for path in login.key_files],
+                "look_for_keys": not login.key_files,
+                "allow_agent": login.use_agent,
+                "banner_timeout": BANNER_TIMEOUT_S,
+                "auth_timeout": AUTH_TIMEOUT_S,
+                "channel_timeout": CHANNEL_TIMEOUT_S,
+                "transport_factory": self.guard.transport,
+            },
+        )
+        self.connection.host = login.address
+        client: paramiko.SSHClient = self.connection.client
+        self.client = client
+        self.client.set_log_channel(_LOG)
+        self.client.set_missing_host_key_policy(self.guard)
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        """The open connection's transport."""
+        transport: paramiko.Transport = self.connection.transport
+        return transport
+
+
+class _Guard(paramiko.MissingHostKeyPolicy):
+    """Decides on a host's key. The client knows no keys itself, so that every key comes here.
+
+    paramiko's own look-up reads no file with one bad line, and knows one key per kind.
+    """
+
+    def __init__(self, login: Login, say: Say) -> None:
+        self._login = login
+        self._say = say
+        self.passed = False
+        if login.host_key is not None:
+            self._trust = knownhosts.pinned(login.host_key)
+        else:
+            file = login.known_hosts_file
+            self._trust = knownhosts.load((file,) if file else knownhosts.default_files(), login.key_name)
+
+    def transport(self, sock: Any, **options: Any) -> paramiko.Transport:
+        """Make the transport; the known keys' kinds come first, since a host with several keys shows one."""
+        transport = paramiko.Transport(sock, **options)
+        wanted: list[str] = []
+        for kind in self._trust.kinds:
+            wanted += ["rsa-sha2-512", "rsa-sha2-256"] if kind == "ssh-rsa" else [kind]
+        offered = transport.get_security_options().key_types
+        first = [kind for kind in wanted if kind in offered]
+        transport.get_security_options().key_types = (
+            *first,
+            *(kind for kind in offered if kind not in first),
+        )
+        if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        return transport
+
+    def missing_host_key(self, _client: paramiko.SSHClient, _hostname: str, key: paramiko.PKey) -> None:
+        """Accept the key or raise HostKeyError."""
+        shown = knownhosts.HostKey(key.get_name(), key.asbytes())
+        if not self._trust.holds(shown):
+            self._stranger(shown)
+        self.passed = True
+
+    def _stranger(self, shown: knownhosts.HostKey) -> None:
+        login, trust = self._login, self._trust
+        if any(shown.blob == key.blob for key in trust.revoked):
+            source = next(key.source for key in trust.revoked if key.blob == shown.blob)
+            raise HostKeyError(
+                f"the host shows a REVOKED key ({shown.kind}, {shown.fingerprint}; {source})",
+                where=login.place,
+            )
+        if not trust.empty:
+            raise self._changed(shown)
+        if not login.accept_new:
+            skipped = f" (skipped: {'; '.join(trust.skipped[:3])})" if trust.skipped else ""
+            raise HostKeyError(
+                f"the host's key is not known: {shown.kind} {shown.fingerprint}{skipped}",
+                where=login.place,
+                next_step=f"compare the fingerprint with the one that the provider's console shows "
+                f"(ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then pin it in the inventory as "
+                f"'{shown.text}', or accept it once with accept-new",
+            )
+        file = login.known_hosts_file or knownhosts.default_files()[0]
+        knownhosts.write_down(file, login.key_name, shown)
+        self._say(f"{login.place}: new host key {shown.kind} {shown.fingerprint} accepted, written to {file}")
+
+    def _changed(self, shown: knownhosts.HostKey) -> HostKeyError:
+        trust = self._trust
+        known = trust.pin or ", ".join(f"{key.kind} {key.fingerprint} ({key.source})" for key in trust.keys)
+        return HostKeyError(
+            f"the host's key has CHANGED, or this is another machine: it shows {shown.kind} "
+            f"{shown.fingerprint}, trusted is {known}",
+            where=self._login.place,
+            next_step="if the machine was set up anew, remove the old key there and compare the new "
+            "fingerprint; otherwise somebody may be between you and the host",
+        )
+
+
+def _open(hop: _Hop) -> None:
+    login = hop.login
+    try:
+        hop.connection.open()
+        hop.transport.set_keepalive(KEEPALIVE_S)
+    except DeployerError:
+        raise
+    except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+        raise _translated(error, login, verified=hop.guard.passed) from error
+
+
+def _translated(error: Exception, login: Login, *, verified: bool) -> DeployerError:
+    """Turn what the libraries raise while connecting into our errors, the special ones first."""
+    where, said = login.place, harmless(str(error)) or type(error).__name__
+    if isinstance(error, paramiko.PasswordRequiredException):
+        return AuthError(
+            "the private key is encrypted", where=where, next_step="add it to ssh-agent and allow the agent"
+        )
+    if isinstance(error, paramiko.AuthenticationException):
+        keys = ", ".join(str(path) for path in login.key_files) or "the keys in ~/.ssh"
+        agent = " and ssh-agent" if login.use_agent else ""
+        return AuthError(
+            f"the host refused the login of {login.user!r} with {keys}{agent}: {said}", where=where
+        )
+    if verified and not isinstance(error, (EOFError, OSError)):
+        return AuthError(f"the login failed: {said}", where=where)
+    if isinstance(error, NoValidConnectionsError):
+        return ConnectError(_reason(next(iter(error.errors.values()))), where=where)
+    if isinstance(error, socket.gaierror):
+        return ConnectError(f"the name {login.address!r} cannot be resolved: {error.strerror}", where=where)
+    if isinstance(error, TimeoutError):
+        return ConnectError(f"no answer within {login.connect_timeout_s:.0f} s", where=where)
+    if isinstance(error, paramiko.ChannelException):
+        return ConnectError(f"the jump host cannot reach it: {said}", where=where)
+    if isinstance(error, OSError):
+        return ConnectError(_reason(error), where=where)
+    if "banner" in said:
+        return ConnectError(f"what listens there speaks no SSH: {said}", where=where)
+    return ConnectError(f"the connection failed: {said}", where=where)
+
+
+def _reason(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.ECONNREFUSED:
+        return "the connection was refused: no SSH server listens on that port"
+    if number in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return "the host is unreachable"
+    return f"the connection failed: {getattr(error, 'strerror', None) or error}"
+
+
+@contextlib.contextmanager
+def _bound(seconds: float, hops: list[_Hop]) -> Iterator[None]:
+    """Close the connection after ``seconds``, which ends whatever waits for it."""
+    timer = threading.Timer(seconds, _close, (hops,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _close(hops: list[_Hop]) -> None:
+    for hop in reversed(hops):
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            hop.client.close()  # fabric's own close() leaves a connection alone that failed half-way
