@@ -1,0 +1,92 @@
+"""The plan's activations, in order: units restarted, reloaded, started or stopped, databases, commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Sequence
+
+from . import database, systemctl
+from .refusal import Refusal
+from .work import Work, failure
+
+if TYPE_CHECKING:
+    from .journal import Journal
+    from .progress import Progress
+
+UNIT_TIMEOUT_S = 120.0
+ACTIONS = ("restart", "reload", "start")
+
+
+def run(
+    activations: Sequence[dict[str, Any]],
+    done: Sequence[str],
+    journal: Journal,
+    work: Work,
+    progress: Progress,
+) -> None:
+    """Do them in order. Each is noted in the journal before it begins, so that a return knows what to undo.
+
+    Args:
+        activations: The plan's list.
+        done: The keys of `once` commands that an earlier transaction committed; those are left out.
+        journal: The transaction's record.
+        work: Where commands run.
+        progress: Looked at between and during activations.
+
+    Raises:
+        Refusal: Kind `activation`, at the first that fails.
+    """
+    for number, entry in enumerate(activations):
+        kind = entry["kind"]
+        if kind == "command" and entry.get("once") in done and entry.get("once") is not None:
+            continue
+        progress.check()
+        progress.enter("activate", describe(entry))
+        journal.doc["activated"].append(number)
+        journal.save()
+        if kind == "unit":
+            _unit(entry, progress)
+        elif kind == "stop":
+            systemctl.order("disable", "--now", entry["unit"], timeout_s=progress.left_s(UNIT_TIMEOUT_S))
+        elif kind == "database":
+            database.ensure(entry, journal)
+        elif kind == "command":
+            _command(entry, work)
+        else:
+            raise Refusal("fault", f"no such activation: {kind!r}")
+
+
+def describe(entry: dict[str, Any]) -> str:
+    """Say an activation in a few words."""
+    if entry["kind"] == "unit":
+        return f"{entry['action']} {entry['unit']}"
+    if entry["kind"] == "stop":
+        return f"stop {entry['unit']}"
+    return f"{entry['kind']} {entry['name']}"
+
+
+def units_of(activations: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the units that a plan's activations touch, in order, each once."""
+    return list(dict.fromkeys(entry["unit"] for entry in activations if entry["kind"] in ("unit", "stop")))
+
+
+def _unit(entry: dict[str, Any], progress: Progress) -> None:
+    unit, action = entry["unit"], entry["action"]
+    if action not in ACTIONS:
+        raise Refusal("fault", f"no such action for a unit: {action!r}")
+    if entry.get("enable"):
+        systemctl.order("enable", "--quiet", unit)
+    verb = "reload-or-restart" if action == "reload" else action  # it may have died since the plan was made
+    systemctl.order(verb, unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S), check=progress.check)
+
+
+def _command(entry: dict[str, Any], work: Work) -> None:
+    result = work.run(
+        entry["argv"],
+        timeout_s=float(entry["timeout_s"]),
+        user=entry["user"],
+        cwd=entry["cwd"],
+        environment=entry.get("environment") or {},
+        credentials=entry.get("credentials") or {},
+    )
+    if not result.ok:
+        raise failure("activation", entry["name"], result)

@@ -1,0 +1,177 @@
+"""A transaction's record on the host: enough to put everything back, written before anything is changed.
+
+States: `preparing` (nothing live was touched) -> `armed` (the return is possible, the swap may have begun) ->
+`committed` (the one point of no return; the clean-up can be done again) -> `closed`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from typing import Any
+
+from . import durable, places
+from .refusal import Refusal
+
+RESERVE_BYTES = 256 << 10
+KEPT_TRANSACTIONS = 10
+
+
+class Journal:
+    """One transaction's journal.
+
+    Attributes:
+        identifier: The transaction's id.
+        directory: Its directory on the host.
+        doc: The record; `save` makes it durable.
+    """
+
+    def __init__(self, identifier: str, doc: dict[str, Any]) -> None:
+        self.identifier = identifier
+        self.directory = f"{places.at(places.TRANSACTIONS)}/{identifier}"
+        self.doc = doc
+
+    @classmethod
+    def create(cls, identifier: str, who: str) -> Journal:
+        """Begin a record.
+
+        Raises:
+            Refusal: The id was used before.
+        """
+        durable.make_directories(places.at(places.TRANSACTIONS), 0o700)
+        fresh = cls(places.checked_identifier(identifier), {})
+        try:
+            os.mkdir(fresh.directory, 0o700)
+        except FileExistsError:
+            raise Refusal("fault", f"the host has a transaction {identifier} already") from None
+        fresh.doc = {
+            "transaction": identifier,
+            "who": who,
+            "state": "preparing",
+            "outcome": None,
+            "began": timestamp(),
+            "pid": os.getpid(),
+            "pid_started": started(os.getpid()),
+            "returning": False,
+            "files": [],
+            "directories": [],
+            "made_directories": [],
+            "units": {},
+            "activated": [],
+            "databases": [],
+            "kept": [],
+        }
+        # so that a return can still be recorded on a full disk
+        durable.write_new(f"{fresh.directory}/reserve", b"\0" * RESERVE_BYTES, 0o600)
+        fresh.save()
+        return fresh
+
+    @classmethod
+    def load(cls, identifier: str) -> Journal:
+        """Read a record; a damaged or missing one is a Refusal."""
+        found = cls(places.checked_identifier(identifier), {})
+        try:
+            with open(f"{found.directory}/journal.json", encoding="utf-8") as stream:
+                found.doc = json.load(stream)
+        except (OSError, ValueError) as error:
+            raise Refusal(
+                "fault", f"the journal of {identifier} cannot be read: {error}", state="unknown"
+            ) from error
+        return found
+
+    @property
+    def state(self) -> str:
+        """The record's state, one of the four above."""
+        return str(self.doc["state"])
+
+    def save(self) -> None:
+        """Make the record durable."""
+        durable.write_document(f"{self.directory}/journal.json", self.doc)
+
+    def move(self, state: str) -> None:
+        """Enter a state, durably."""
+        self.doc["state"] = state
+        self.save()
+
+    def free_reserve(self) -> None:
+        """Give back the space that was kept for this moment."""
+        durable.unlink_quietly(f"{self.directory}/reserve")
+
+    def close(self, outcome: str, problem: str = "") -> None:
+        """End the record and add the line to the audit log, once."""
+        if self.state == "closed":
+            return
+        self.free_reserve()
+        self.doc["state"], self.doc["outcome"], self.doc["ended"] = "closed", outcome, timestamp()
+        line = {
+            "transaction": self.identifier,
+            "who": self.doc["who"],
+            "began": self.doc["began"],
+            "ended": self.doc["ended"],
+            "outcome": outcome,
+            "problem": problem,
+            "files": [entry["path"] for entry in self.doc["files"]],
+        }
+        durable.append_line(places.at(places.AUDIT), json.dumps(line, sort_keys=True))
+        self.save()
+
+
+def open_journals() -> list[Journal]:
+    """Return the transactions that are not closed, oldest first; a directory without a record is dropped."""
+    found = []
+    for identifier in _identifiers():
+        if not os.path.exists(f"{places.at(places.TRANSACTIONS)}/{identifier}/journal.json"):
+            shutil.rmtree(f"{places.at(places.TRANSACTIONS)}/{identifier}")  # it died before its first line
+            continue
+        journal = Journal.load(identifier)
+        if journal.state != "closed":
+            found.append(journal)
+    return sorted(found, key=lambda journal: str(journal.doc["began"]))
+
+
+def open_transaction() -> str | None:
+    """Return the id of a transaction that has gone live and is neither committed nor returned."""
+    for identifier in _identifiers():
+        try:
+            journal = Journal.load(identifier)
+        except Refusal:
+            continue
+        if journal.state == "armed":
+            return identifier
+    return None
+
+
+def prune() -> None:
+    """Remove the oldest closed records beyond the last ten."""
+    closed = []
+    for identifier in _identifiers():
+        journal = Journal.load(identifier)
+        if journal.state == "closed":
+            closed.append(journal)
+    closed.sort(key=lambda journal: str(journal.doc["began"]))
+    for journal in closed[:-KEPT_TRANSACTIONS]:
+        shutil.rmtree(journal.directory)
+
+
+def timestamp() -> str:
+    """Return the time of day in UTC, to the millisecond, in a form that sorts."""
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+
+
+def started(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks: with the pid it names one process; empty if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return stream.read().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _identifiers() -> list[str]:
+    try:
+        return sorted(os.listdir(places.at(places.TRANSACTIONS)))
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,88 @@
+"""One transaction at a time: a flock, which the kernel frees when its holder dies. There is nothing to unlock by hand."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from typing import Any
+
+from . import durable, places
+from .refusal import Refusal
+
+
+class Lock:
+    """The host's lock, held until `release` or the end of the process."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    @classmethod
+    def acquire(cls, who: str, transaction: str, wait_s: float = 1.0) -> Lock:
+        """Take the lock.
+
+        Args:
+            who: `user@machine`, shown to others while it is held.
+            transaction: The id it is held for.
+            wait_s: How long to try. One second hides observers, which look at the lock for an instant.
+
+        Raises:
+            Refusal: Somebody else holds it; the message names the holder.
+        """
+        durable.make_directories(places.at(places.STATE), 0o700)
+        handle = os.open(places.at(places.LOCK), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    os.close(handle)
+                    raise _held() from None
+                time.sleep(0.05)
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        holder = {"who": who, "transaction": transaction, "pid": os.getpid(), "since": since}
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(holder).encode(), 0)
+        return cls(handle)
+
+    def release(self) -> None:
+        """Free the lock. The file stays: removing it would let two processes lock two files of one name."""
+        os.ftruncate(self._handle, 0)
+        os.close(self._handle)
+
+
+def holder() -> dict[str, Any] | None:
+    """Return who holds the lock (`who`, `transaction`, `pid`, `since`), or None if nobody does."""
+    try:
+        handle = os.open(places.at(places.LOCK), os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _written(os.pread(handle, 4096, 0))
+    finally:
+        os.close(handle)
+    return None
+
+
+def _written(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"who": "unknown", "transaction": "", "pid": 0, "since": ""}
+
+
+def _held() -> Refusal:
+    now = holder() or {}
+    who, since, pid = now.get("who", "unknown"), now.get("since", "?"), now.get("pid", "?")
+    return Refusal(
+        "lock",
+        f"another deploy is running: {who}, since {since}, pid {pid} on the host",
+        step="lock",
+        next="wait until it has ended and run the deploy again; the lock goes away with its process",
+    )

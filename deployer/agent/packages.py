@@ -1,0 +1,133 @@
+"""Installing Debian packages without starting what they bring, and without stopping what runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Sequence
+
+from . import command, durable, places
+from .refusal import Refusal
+from .work import Work, failure
+
+if TYPE_CHECKING:
+    from .progress import Progress
+
+LISTS = "/var/lib/apt/lists"
+LISTS_FRESH_S = 86_400
+POLICY = "/usr/sbin/policy-rc.d"
+TIMEOUT_S = 1200
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_APT = [
+    "apt-get",
+    "--yes",
+    "--quiet",
+    "--no-install-recommends",
+    "-o",
+    "DPkg::Lock::Timeout=60",
+    "-o",
+    "Dpkg::Options::=--force-confdef",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+]
+_ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_MODE": "l"}
+
+
+def install(names: Sequence[str], work: Work, progress: Progress) -> list[str]:
+    """Install the packages that are missing; those that are there are not touched, not even upgraded.
+
+    A service start is suppressed by a policy that only the package tool sees: it is bound over policy-rc.d in the
+    tool's own mount namespace, so nothing is left on the host if everything dies in the middle.
+
+    Returns:
+        What was installed.
+
+    Raises:
+        Refusal: A name that the package sources do not have, or an installation that failed.
+    """
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise Refusal("preparation", f"not a package's name: {name!r}")
+    missing = [name for name in names if not _is_installed(name)]
+    if not missing:
+        return []
+    if _lists_are_old() or _without_candidate(missing):
+        progress.enter("packages", "reading the package lists again")
+        result = work.run(["apt-get", "--quiet", "update", "-o", "DPkg::Lock::Timeout=60"], timeout_s=300)
+        if not result.ok:
+            raise failure("preparation", "apt-get update", result)
+        unknown = _without_candidate(missing)
+        if unknown:
+            raise Refusal(
+                "preparation",
+                f"the host's package sources have no {', '.join(unknown)}",
+                next="correct the name in the inventory, or add the package source to the host",
+            )
+    if _dpkg_was_interrupted():
+        progress.enter("packages", "finishing an interrupted installation first")
+        _with_policy(
+            ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"], "dpkg --configure -a", work
+        )
+    progress.enter("packages", "installing " + " ".join(missing))
+    _with_policy([*_APT, "install", "--", *missing], "apt-get install", work)
+    return missing
+
+
+def _with_policy(argv: Sequence[str], what: str, work: Work) -> None:
+    policy = places.at(places.STATE) + "/policy-rc.d"
+    durable.write_over(policy, b"#!/bin/sh\nexit 101\n", 0o755)
+    was_there = os.path.lexists(POLICY)
+    try:
+        result = work.run(
+            argv,
+            timeout_s=TIMEOUT_S,
+            environment=_ENVIRONMENT,
+            properties=[f"BindReadOnlyPaths={policy}:{POLICY}"],
+            may_be_cut=False,  # a package tool that is cut leaves a host that needs a person
+        )
+    finally:
+        if not was_there and os.path.isfile(POLICY) and os.path.getsize(POLICY) == 0:
+            os.unlink(POLICY)  # the empty file that systemd made to bind over; it says nothing
+    if not result.ok:
+        raise failure("preparation", what, result)
+
+
+def _is_installed(name: str) -> bool:
+    result = command.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", name], timeout_s=30)
+    return result.ok and result.output == "installed"
+
+
+def _without_candidate(names: Sequence[str]) -> list[str]:
+    """Return the names that cannot be installed as the lists are now (virtual packages count as unknown)."""
+    listing = command.run(["apt-cache", "policy", "--", *names], timeout_s=60, whole=True).output
+    known = set()
+    name = ""
+    for line in listing.splitlines():
+        if line and not line.startswith(" "):
+            name = line.rstrip(":")
+        elif line.strip().startswith("Candidate:") and "(none)" not in line:
+            known.add(name)
+    return [one for one in names if one not in known]
+
+
+def _lists_are_old() -> bool:
+    try:
+        times = [
+            entry.stat().st_mtime
+            for entry in os.scandir(LISTS)
+            if entry.name.endswith(("InRelease", "_Packages", "Release"))
+        ]
+        # apt keeps a list's own date; the directory's change is when somebody last asked
+        newest = max([*times, os.stat(LISTS + "/partial").st_mtime])
+    except OSError:
+        return True
+    return not times or time.time() - newest > LISTS_FRESH_S
+
+
+def _dpkg_was_interrupted() -> bool:
+    try:
+        return any(name.isdigit() for name in os.listdir("/var/lib/dpkg/updates"))
+    except FileNotFoundError:
+        return False

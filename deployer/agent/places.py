@@ -1,0 +1,48 @@
+"""Where the agent keeps its record on the host, and the one place that knows another root (for tests)."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .refusal import Refusal
+
+ROOT = ""  # tests put a directory here; on a host it stays empty
+STATE = "/var/lib/deployer"
+LOCK = STATE + "/lock"
+MANIFEST = STATE + "/manifest.json"
+AUDIT = STATE + "/audit.jsonl"
+TRANSACTIONS = STATE + "/transactions"
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def at(path: str) -> str:
+    """Return where an absolute path of the host really is."""
+    return ROOT + path
+
+
+def checked_path(path: object) -> str:
+    """Return `path` if it is a plain absolute path.
+
+    Raises:
+        Refusal: It is relative, not normal (`..`, `//`), holds a control character or lies in a kernel file system.
+    """
+    fine = (
+        isinstance(path, str)
+        and path.startswith("/")
+        and path == os.path.normpath(path)
+        and not path.startswith("//")
+        and path.isprintable()
+        and path.split("/")[1] not in ("", "proc", "sys", "dev")
+    )
+    if not fine:
+        raise Refusal("fault", f"the plan names a path that is not a plain absolute one: {path!r}")
+    return str(path)
+
+
+def checked_identifier(name: object) -> str:
+    """Return a transaction's id if it is safe as a directory's and a unit's name."""
+    if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
+        raise Refusal("fault", f"not a transaction id: {name!r}")
+    return name

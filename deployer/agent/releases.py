@@ -1,0 +1,106 @@
+"""An app's release: its tree and its virtual environment, made aside and renamed into place when whole."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Sequence
+
+from . import blobs, durable, places
+from .refusal import Refusal
+from .work import Work, failure
+
+if TYPE_CHECKING:
+    from .progress import Progress
+
+PIP_TIMEOUT_S = 900
+WHOLE = ".whole"  # the mark of an environment that was finished
+
+
+def make(
+    releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, progress: Progress
+) -> list[str]:
+    """Make the releases that are missing; one that is there is not touched. What a dead run left half made is removed.
+
+    Everything belongs to root and can be read by all: an app cannot change its own code.
+
+    Returns:
+        The paths of what was made.
+
+    Raises:
+        Refusal: A damaged archive, or pip failed; what was begun is removed.
+    """
+    made = []
+    for entry in releases:
+        path = places.checked_path(entry["path"])
+        if os.path.isdir(places.at(path)):
+            continue
+        progress.enter("releases", f"{entry['app']}: {os.path.basename(path)}")
+        fresh = path + ".new"
+        blobs.remove_tree(places.at(fresh))
+        durable.make_directories(places.at(os.path.dirname(path)))
+        try:
+            os.mkdir(places.at(fresh), 0o755)
+            with packed.open(entry["blob"]) as tree:
+                blobs.unpack(tree, places.at(fresh))
+            if entry.get("python_packages"):
+                _make_environment(entry, fresh, packed, work, progress)
+        except BaseException:
+            blobs.remove_tree(places.at(fresh))
+            raise
+        os.rename(places.at(fresh), places.at(path))
+        durable.sync_directory(places.at(os.path.dirname(path)))
+        made.append(path)
+    return made
+
+
+def _make_environment(
+    entry: dict[str, Any], fresh: str, packed: blobs.Blobs, work: Work, progress: Progress
+) -> None:
+    """Make the virtual environment in its final place, for its scripts hold that path; a mark says that it is whole."""
+    wanted = entry["python_packages"]
+    venv = places.checked_path(wanted["venv"])
+    if venv.startswith((entry["path"] + "/", fresh + "/")):
+        raise Refusal(
+            "fault", "an environment cannot lie inside a release: it is made before the release has its name"
+        )
+    python = f"{venv}/bin/python"
+    if not os.path.exists(f"{places.at(venv)}/{WHOLE}"):
+        blobs.remove_tree(places.at(venv))
+        durable.make_directories(places.at(os.path.dirname(venv)))
+        aside = fresh + ".pip"
+        blobs.remove_tree(places.at(aside))
+        try:
+            _install(venv, aside, wanted, packed, work, progress)
+        except BaseException:
+            blobs.remove_tree(places.at(venv))
+            raise
+        finally:
+            blobs.remove_tree(places.at(aside))
+    progress.say("compiling")
+    # a file that does not compile is the app's own business; it is named when it is imported
+    work.run([python, "-m", "compileall", "-q", "-s", fresh, "-p", entry["path"], fresh], timeout_s=300)
+
+
+def _install(
+    venv: str, aside: str, wanted: dict[str, Any], packed: blobs.Blobs, work: Work, progress: Progress
+) -> None:
+    os.mkdir(places.at(aside), 0o700)
+    durable.write_new(places.at(f"{aside}/requirements.txt"), packed.read(wanted["requirements_blob"]), 0o600)
+    source: list[str] = []
+    if wanted.get("wheels_blob"):
+        os.mkdir(places.at(f"{aside}/wheels"), 0o700)
+        with packed.open(wanted["wheels_blob"]) as wheels:
+            blobs.unpack(wheels, places.at(f"{aside}/wheels"))
+        source = ["--no-index", "--find-links", f"{aside}/wheels"]
+    progress.say("making the virtual environment")
+    result = work.run(["python3", "-m", "venv", venv], timeout_s=120)
+    if not result.ok:
+        raise failure("preparation", "python3 -m venv", result, next="the packages need python3-venv")
+    progress.say("installing the Python packages")
+    pip = [f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "--no-input", "--no-cache-dir"]
+    pip += ["--disable-pip-version-check", "--require-hashes", *source]
+    result = work.run([*pip, "-r", f"{aside}/requirements.txt"], timeout_s=PIP_TIMEOUT_S, cwd=aside)
+    if not result.ok:
+        raise failure("preparation", "pip install", result)
+    os.sync()
+    durable.write_new(f"{places.at(venv)}/{WHOLE}", b"", 0o644)

@@ -1,0 +1,57 @@
+"""The return, armed outside of our own process: systemd runs it if nobody commits in time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from . import command, durable
+from .refusal import Refusal
+
+if TYPE_CHECKING:
+    from .journal import Journal
+
+PATIENCE_S = 15.0
+"""The timer fires so long after the agent's own deadline: a living agent returns the host itself."""
+
+
+def arm(journal: Journal, return_after_s: float) -> None:
+    """Leave a copy of this program in the transaction's directory and let systemd start it in time.
+
+    Args:
+        journal: The transaction's record.
+        return_after_s: The agent's own deadline; s. Counted by a clock that jumps do not move.
+
+    Raises:
+        Refusal: The timer cannot be started: then nothing goes live.
+    """
+    program = getattr(sys.modules.get(__package__ or ""), "PROGRAM", None)
+    if program is None:
+        raise Refusal("fault", "this agent is not a packed program, so it cannot leave a copy for the return")
+    copy = f"{journal.directory}/agent.py"
+    durable.write_new(copy, program.encode() if isinstance(program, str) else program, 0o600)
+    name = _name(journal)
+    call = [
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        f"--unit={name}",
+        f"--on-active={return_after_s + PATIENCE_S:.1f}s",
+    ]
+    call += ["--timer-property=AccuracySec=100ms", f"--description=deployer: return of {journal.identifier}"]
+    call += ["--", sys.executable or "/usr/bin/python3", "-I", "-S", copy, "revert", journal.identifier]
+    result = command.run(call, timeout_s=30)
+    if not result.ok:
+        raise Refusal("fault", "the return timer cannot be armed", detail=result.output)
+
+
+def disarm(journal: Journal) -> None:
+    """Stop the timer (not a return that it has started: that may be us) and remove the copy."""
+    if os.path.exists(f"{journal.directory}/agent.py"):
+        command.run(["systemctl", "stop", f"{_name(journal)}.timer"], timeout_s=30)
+        durable.unlink_quietly(f"{journal.directory}/agent.py")
+
+
+def _name(journal: Journal) -> str:
+    return f"deployer-return-{journal.identifier}"

@@ -1,0 +1,231 @@
+"""The transaction: a plan becomes the host's state as a whole, or the host is as it was.
+
+Up to `arm` nothing live is touched (packages, users and releases that came are kept and do nothing by
+themselves). From there on the journal and the timer can put everything back, whoever dies. The commit is one
+rename: the journal's state.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import Any, BinaryIO, Callable
+
+from . import (
+    accounts,
+    activate,
+    manifest,
+    packages,
+    places,
+    probes,
+    releases,
+    returntimer,
+    revert,
+    staging,
+    systemctl,
+    unitstate,
+    validate,
+)
+from .blobs import Blobs
+from .journal import Journal
+from .lock import Lock
+from .progress import Progress
+from .refusal import Refusal
+from .work import Work
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def run(
+    request: dict[str, Any],
+    blob: BinaryIO,
+    emit: Callable[[dict[str, Any]], None],
+    stopped: Callable[[float], bool],
+) -> dict[str, Any]:
+    """Apply a plan.
+
+    Args:
+        request: The protocol's `apply` request.
+        blob: The tar of what the plan names.
+        emit: Sends progress.
+        stopped: Waits up to so many seconds; True as soon as the control machine is gone.
+
+    Returns:
+        The protocol's answer: `outcome`, `transaction`, `steps`.
+
+    Raises:
+        Refusal: The plan is not live; the refusal says what the host's state is.
+    """
+    progress = Progress(emit, stopped)
+    _take_signals(progress)
+    identifier, who = places.checked_identifier(request["transaction"]), str(request["who"])
+    progress.enter("lock")
+    lock = Lock.acquire(who, identifier)
+    try:
+        progress.enter("recover")
+        for line in revert.settle_open(progress.say):
+            progress.say(line)
+        journal = _begin(identifier, who)
+        _guarded(_Transaction(request["plan"], blob, journal, progress))
+    finally:
+        lock.release()
+    return {"outcome": "committed", "transaction": identifier, "steps": progress.finished()}
+
+
+class _Transaction:
+    """One plan on its way; `prepare` leaves the host untouched, `go_live` changes it."""
+
+    def __init__(self, plan: dict[str, Any], blob: BinaryIO, journal: Journal, progress: Progress) -> None:
+        self.plan = plan
+        self.journal = journal
+        self.progress = progress
+        self._blob = blob
+        self._work = Work(plan["work"], progress)
+
+    def prepare(self) -> None:
+        """Everything that can fail before the host changes."""
+        plan, journal, progress = self.plan, self.journal, self.progress
+        files = plan.get("files", [])
+        progress.enter("compare", f"{len(files)} files")
+        staging.compare(files, packages_came=False)
+        blobs = Blobs(self._blob)
+        activations = plan.get("activations", [])
+        journal.doc["activations"] = activations
+        journal.doc["units"] = unitstate.show(activate.units_of(activations))  # before a package enables any
+        journal.save()
+        self._enter("packages")
+        came = packages.install(plan.get("packages", []), self._work, progress)
+        self._keep("packages", came)
+        self._enter("accounts")
+        self._keep("users", accounts.make_users(plan.get("users", [])))
+        accounts.make_directories(plan.get("directories", []), journal)
+        self._enter("secrets")
+        self._keep("secrets", accounts.make_secrets(plan.get("secrets", [])))
+        self._enter("releases")
+        self._keep("releases", releases.make(plan.get("releases", []), blobs, self._work, progress))
+        self._enter("stage", f"{len(files)} files")
+        staging.compare(files, packages_came=bool(came))  # the preparation may have taken minutes
+        staging.stage(files, blobs, journal)
+        self._enter("validate")
+        self._validated = validate.possible()
+        if self._validated:
+            validate.staged(plan.get("validators", []), journal, progress)
+        self._enter("journal")
+        staging.keep(journal)
+        self._enter("arm")
+        returntimer.arm(journal, float(plan["return_after_s"]))
+        journal.move("armed")
+
+    def go_live(self) -> None:
+        """Swap, activate, gate, commit; whatever this raises, the host has to be returned."""
+        plan, journal, progress = self.plan, self.journal, self.progress
+        progress.limit(float(plan["return_after_s"]))
+        self._enter("swap", f"{len(journal.doc['files'])} files")
+        staging.swap(journal)
+        accounts.settle_directories(journal, "after")
+        if not self._validated:
+            validate.live(plan.get("validators", []), progress)
+        if any("/systemd/" in recorded["path"] for recorded in journal.doc["files"]):
+            self._enter("daemon-reload")
+            systemctl.order("daemon-reload")
+        self._enter("activate")
+        done = manifest.load()["done"]
+        activate.run(plan.get("activations", []), done, journal, self._work, progress)
+        self._enter("gate")
+        probes.gate(plan.get("probes", []), float(plan.get("gate_s", 0)), progress)
+        self._enter("commit")
+        journal.doc["manifest"] = manifest.after(plan, journal.identifier)
+        journal.move("committed")
+
+    def _enter(self, step: str, message: str = "") -> None:
+        self.progress.check()
+        self.progress.enter(step, message)
+
+    def _keep(self, what: str, names: list[str]) -> None:
+        if names:
+            self.journal.doc["kept"].append(f"{what}: {', '.join(names)}")
+            self.journal.save()
+
+
+def _begin(identifier: str, who: str) -> Journal:
+    try:
+        return Journal.create(identifier, who)
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def _guarded(transaction: _Transaction) -> None:
+    """Run a transaction to its commit, or leave the host as it was and say so."""
+    journal, progress = transaction.journal, transaction.progress
+    try:
+        transaction.prepare()
+        transaction.go_live()
+    except Exception as error:
+        refusal = _refusal(error)
+        refusal.step = progress.step
+        if journal.state == "committed":
+            pass  # only the clean-up is left; it can be done again by the next transaction
+        elif journal.state == "armed":
+            raise _returned(refusal, transaction) from error
+        else:
+            raise _untouched(refusal, journal) from error
+    try:
+        revert.finish_commit(journal)
+    except OSError as error:
+        progress.say(f"committed; the clean-up is left to the next deploy: {error}")
+
+
+def _untouched(refusal: Refusal, journal: Journal) -> Refusal:
+    try:
+        revert.abandon(journal, refusal.message)
+    except OSError as error:
+        refusal.detail += f"\n(leftovers of this deploy could not be removed: {error})"
+    if journal.doc["kept"]:
+        refusal.detail = f"{refusal.detail}\nkept, doing nothing: {'; '.join(journal.doc['kept'])}".strip()
+    return refusal
+
+
+def _returned(refusal: Refusal, transaction: _Transaction) -> Refusal:
+    progress, journal = transaction.progress, transaction.journal
+    progress.say("failed; the host is returned")
+    try:
+        outcome = revert.return_host(journal, progress.say, refusal.message)
+    except Exception as error:  # the timer will try again with a fresh process
+        outcome = revert.Outcome()
+        outcome.problems.append(f"{type(error).__name__}: {error}")
+        outcome.commands.append(f"journalctl -u deployer-return-{journal.identifier}")
+    refusal.state = outcome.state
+    if outcome.problems:
+        refusal.detail = "\n".join([*outcome.problems, "", refusal.detail]).strip()
+        refusal.next = "\n".join(outcome.commands)
+    if outcome.kept:
+        refusal.detail = f"{refusal.detail}\nkept, doing nothing: {'; '.join(outcome.kept)}".strip()
+    return refusal
+
+
+def _refusal(error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Refusal("disk_full", f"the host's disk is full ({error.filename or 'while writing'})")
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return Refusal("preparation", f"the host's file system is read-only ({error.filename or ''})")
+    return Refusal("fault", f"{type(error).__name__}: {error}", detail=_trace(error))
+
+
+def _trace(error: Exception) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__)[-8:])
+
+
+def _take_signals(progress: Progress) -> None:
+    """A lost terminal does not end us half way; a request to end is heard at the next check."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def heard(*_: object) -> None:
+        progress.told_to_stop = True
+
+    signal.signal(signal.SIGTERM, heard)
+    signal.signal(signal.SIGINT, heard)
