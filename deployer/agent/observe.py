@@ -10,19 +10,16 @@ from __future__ import annotations
 import base64
 import grp
 import hashlib
-import importlib
-import json
 import os
 import pwd
 import re
 import stat
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from . import facts, unitstate
+from . import facts, journal, lock, manifest, unitstate
 
 Document = Dict[str, Any]
 
-MANIFEST = "/var/lib/deployer/manifest.json"
 #: Content of a differing file is sent up to here; bytes. Nobody reads a longer diff.
 CONTENT_LIMIT_BYTES = 256 << 10
 #: All contents together, bytes: the answer has to stay one frame.
@@ -42,22 +39,22 @@ _DATABASES_AND_USERS = (
 
 def run(request: Document) -> Document:
     """Answer an ``observe`` request; every part that is not asked for is empty."""
-    manifest = _manifest()
+    recorded = manifest.load()
     budget = [CONTENTS_LIMIT_BYTES]
     return {
         "facts": facts.gather(),
         "files": {wanted["path"]: _compared(wanted, budget) for wanted in request.get("files", ())},
-        "units": _units(request.get("units", ()), manifest.get("units") or {}),
+        "units": _units(request.get("units", ()), recorded.get("units") or {}),
         "packages": packages(request.get("packages", ())),
         "users": {name: _user_exists(name) for name in request.get("users", ())},
         "databases": databases(request.get("databases", ())),
         "paths": {path: os.path.lexists(path) for path in request.get("paths", ())},
         "ports": listeners(request.get("ports", ())),
-        "owned": manifest.get("owned") or {},
-        "done": manifest.get("done") or [],
-        "last_transaction": manifest.get("last_transaction"),
-        "lock": _ask("lock", "holder"),
-        "open_transaction": _ask("journal", "open_transaction"),
+        "owned": recorded.get("owned") or {},
+        "done": recorded.get("done") or [],
+        "last_transaction": recorded.get("last_transaction"),
+        "lock": lock.holder(),
+        "open_transaction": journal.open_transaction(),
     }
 
 
@@ -195,26 +192,6 @@ def _socket_owners(inodes: Iterable[str]) -> Iterable[Tuple[str, str]]:
             continue  # it ended meanwhile, or is not ours to look at
         if not left:
             return
-
-
-def _manifest() -> Document:
-    try:
-        with open(MANIFEST, encoding="utf-8") as file:
-            manifest = json.load(file)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RuntimeError("%s cannot be read: %s" % (MANIFEST, error)) from error
-    return manifest if isinstance(manifest, dict) else {}
-
-
-def _ask(module: str, function: str) -> Any:
-    """Ask the apply side, which alone knows where its lock and journal are; None in a program without it."""
-    try:
-        found = importlib.import_module("." + module, __package__)
-    except ModuleNotFoundError:
-        return None
-    return getattr(found, function)()
 
 
 def _user_exists(name: str) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deployer.secret import Secret
-from deployer.transport.client import Agent, Stream
+from deployer.transport.client import Agent
 from deployer.transport.login import Login
+from deployer.transport.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,11 @@ from deployer.agent import frames
 from deployer.errors import AgentError, ConnectError, DeployerError, SudoError
 from deployer.transport.outcome import error_from, link_lost
 from deployer.transport.startup import Start, explain, harmless, last_lines
+from deployer.transport.stream import Stream
 from deployer.transport.wire import CHUNK_BYTES, Arrived, LinkLost, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     Event = Mapping[str, Any]
     OnEvent = Callable[[Event], None]
@@ -299,46 +300,6 @@ class Agent:
         if left_s <= 0:
             raise LinkLost(f"the agent did not start within {self._start_s:.0f} s")
         self._pump(left_s)
-
-
-class Stream:
-    """A request whose events are read as they come: iterate, and ``stop`` from any thread.
-
-    Leaving it as a context stops the request and waits for its answer.
-
-    Attributes:
-        answer: The ``ok`` document, once the iteration has ended.
-    """
-
-    def __init__(self, agent: Agent, exchange: Exchange) -> None:
-        self._agent = agent
-        self._exchange = exchange
-        self.answer: dict[str, Any] | None = None
-
-    def __iter__(self) -> Iterator[Event]:
-        """Give the events up to the answer; raises what ``call`` raises."""
-        while self.answer is None:
-            try:
-                event = next(self._exchange)
-            except StopIteration as end:
-                self.answer = end.value or {}
-                return
-            yield event
-
-    def stop(self) -> None:
-        """Ask for the end; the iteration then ends with the answer."""
-        self._agent.send_stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
-        if kind is not None:
-            self._exchange.close()  # ends the agent
-        elif self.answer is None:
-            self.stop()
-            for _ in self:
-                pass
 
 
 def _sized(blob: bytes | BinaryIO) -> tuple[BinaryIO, int]:

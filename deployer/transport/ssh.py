@@ -11,7 +11,7 @@ import errno
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import paramiko
 from fabric.config import Config
@@ -19,9 +19,9 @@ from fabric.connection import Connection
 from paramiko.ssh_exception import NoValidConnectionsError
 
 from deployer import packing
-from deployer.errors import AuthError, ConnectError, DeployerError, HostKeyError
-from deployer.transport import knownhosts
+from deployer.errors import AuthError, ConnectError, DeployerError
 from deployer.transport.client import Agent
+from deployer.transport.guard import Guard
 from deployer.transport.startup import harmless, start
 from deployer.transport.wire import ChannelWire
 
@@ -36,8 +36,6 @@ BANNER_TIMEOUT_S: Final = 15.0
 AUTH_TIMEOUT_S: Final = 20.0
 CHANNEL_TIMEOUT_S: Final = 15.0
 KEEPALIVE_S: Final = 15
-#: A peer that acknowledges nothing for this long is gone; ms. Keepalives see to it that there is something.
-UNACKNOWLEDGED_MS: Final = 30_000
 
 _LOG = "deployer.ssh"
 # paramiko logs tracebacks of errors that are raised and translated here anyway
@@ -131,7 +129,7 @@ class _Hop:
         if missing:
             raise AuthError(f"there is no key file {', '.join(missing)}", where=login.place)
         self.login = login
-        self.guard = _Guard(login, say)
+        self.guard = Guard(login, say)
         self.connection: Any = Connection(  # fabric's own types are incomplete
             "host.invalid",  # fabric would take "user@", ":port" and colons in an address apart
             user=login.user,
@@ -151,8 +149,7 @@ class _Hop:
             },
         )
         self.connection.host = login.address
-        client: paramiko.SSHClient = self.connection.client
-        self.client = client
+        self.client = cast("paramiko.SSHClient", self.connection.client)
         self.client.set_log_channel(_LOG)
         self.client.set_missing_host_key_policy(self.guard)
 
@@ -161,81 +158,6 @@ class _Hop:
         """The open connection's transport."""
         transport: paramiko.Transport = self.connection.transport
         return transport
-
-
-class _Guard(paramiko.MissingHostKeyPolicy):
-    """Decides on a host's key. The client knows no keys itself, so that every key comes here.
-
-    paramiko's own look-up reads no file with one bad line, and knows one key per kind.
-    """
-
-    def __init__(self, login: Login, say: Say) -> None:
-        self._login = login
-        self._say = say
-        self.passed = False
-        if login.host_key is not None:
-            self._trust = knownhosts.pinned(login.host_key)
-        else:
-            file = login.known_hosts_file
-            self._trust = knownhosts.load((file,) if file else knownhosts.default_files(), login.key_name)
-
-    def transport(self, sock: Any, **options: Any) -> paramiko.Transport:
-        """Make the transport; the known keys' kinds come first, since a host with several keys shows one."""
-        transport = paramiko.Transport(sock, **options)
-        wanted: list[str] = []
-        for kind in self._trust.kinds:
-            wanted += ["rsa-sha2-512", "rsa-sha2-256"] if kind == "ssh-rsa" else [kind]
-        offered = transport.get_security_options().key_types
-        first = [kind for kind in wanted if kind in offered]
-        transport.get_security_options().key_types = (
-            *first,
-            *(kind for kind in offered if kind not in first),
-        )
-        if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-        return transport
-
-    def missing_host_key(self, _client: paramiko.SSHClient, _hostname: str, key: paramiko.PKey) -> None:
-        """Accept the key or raise HostKeyError."""
-        shown = knownhosts.HostKey(key.get_name(), key.asbytes())
-        if not self._trust.holds(shown):
-            self._stranger(shown)
-        self.passed = True
-
-    def _stranger(self, shown: knownhosts.HostKey) -> None:
-        login, trust = self._login, self._trust
-        if any(shown.blob == key.blob for key in trust.revoked):
-            source = next(key.source for key in trust.revoked if key.blob == shown.blob)
-            raise HostKeyError(
-                f"the host shows a REVOKED key ({shown.kind}, {shown.fingerprint}; {source})",
-                where=login.place,
-            )
-        if not trust.empty:
-            raise self._changed(shown)
-        if not login.accept_new:
-            skipped = f" (skipped: {'; '.join(trust.skipped[:3])})" if trust.skipped else ""
-            raise HostKeyError(
-                f"the host's key is not known: {shown.kind} {shown.fingerprint}{skipped}",
-                where=login.place,
-                next_step=f"compare the fingerprint with the one that the provider's console shows "
-                f"(ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then pin it in the inventory as "
-                f"'{shown.text}', or accept it once with accept-new",
-            )
-        file = login.known_hosts_file or knownhosts.default_files()[0]
-        knownhosts.write_down(file, login.key_name, shown)
-        self._say(f"{login.place}: new host key {shown.kind} {shown.fingerprint} accepted, written to {file}")
-
-    def _changed(self, shown: knownhosts.HostKey) -> HostKeyError:
-        trust = self._trust
-        known = trust.pin or ", ".join(f"{key.kind} {key.fingerprint} ({key.source})" for key in trust.keys)
-        return HostKeyError(
-            f"the host's key has CHANGED, or this is another machine: it shows {shown.kind} "
-            f"{shown.fingerprint}, trusted is {known}",
-            where=self._login.place,
-            next_step="if the machine was set up anew, remove the old key there and compare the new "
-            "fingerprint; otherwise somebody may be between you and the host",
-        )
 
 
 def _open(hop: _Hop) -> None:
