@@ -19,7 +19,7 @@ from deployer.transport.stream import Stream
 from deployer.transport.wire import CHUNK_BYTES, Arrived, LinkLost, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     Event = Mapping[str, Any]
     OnEvent = Callable[[Event], None]
@@ -30,7 +30,7 @@ START_S: Final = 30.0
 #: A running agent says every 10 s that it lives; silence for longer is a lost link; s.
 SILENCE_S: Final = 45.0
 #: For what is left of a dead agent's output and its exit status; s.
-LAST_WORDS_S: Final = 3.0
+LAST_WORDS_S: Final = 1.5
 #: A login shell may greet before the magic; bytes.
 GREETING_LIMIT_BYTES: Final = 64 << 10
 #: stderr carries a traceback at most; bytes in all, and the part that is kept.
@@ -103,7 +103,6 @@ class Agent:
             HostUnknown: An apply was under way when the link was lost.
             DeployerError: What the agent answered, as the class that its kind and state stand for.
         """
-        # closing() ends the agent when on_event raises: a half-heard exchange cannot be taken up again
         with contextlib.closing(self._exchange(dict(request), blob, timeout_s)) as exchange:
             while True:
                 try:
@@ -136,15 +135,30 @@ class Agent:
             self._write(frames.encode({"op": "stop"}))
 
     def _exchange(self, request: dict[str, Any], blob: bytes | BinaryIO, timeout_s: float) -> Exchange:
+        """Send a request at once, and give the generator of its events, which returns the answer."""
         if self._closed:
             raise ConnectError("the agent's channel is closed", where=self._place)
         self._deadline = time.monotonic() + timeout_s
         self._sent_whole = False
-        try:
+        with self._translated(request):
             self._send(request, blob)
+        return self._listen(request)
+
+    def _listen(self, request: dict[str, Any]) -> Exchange:
+        with self._translated(request):
             while "event" in (document := self._document()):
                 if document["event"] != "alive":
                     yield {key: _plain(value) for key, value in document.items()}
+        if "ok" in document:
+            answer: dict[str, Any] = document["ok"]
+            return answer
+        raise error_from(document["error"], op=str(request.get("op")), place=self._place)
+
+    @contextlib.contextmanager
+    def _translated(self, request: dict[str, Any]) -> Iterator[None]:
+        """Close the agent after a broken exchange, and raise what that means for the host."""
+        try:
+            yield
         except LinkLost as error:
             self._last_words()
             raise self._broken(request, str(error), lost=True) from error
@@ -153,20 +167,18 @@ class Agent:
             self._last_words()
             raise self._broken(request, str(error), lost=ended) from error
         except GeneratorExit:
-            self.close()
+            self.close()  # a half-heard exchange cannot be taken up again
             raise
-        if "ok" in document:
-            answer: dict[str, Any] = document["ok"]
-            return answer
-        raise error_from(document["error"], op=str(request.get("op")), place=self._place)
 
     def _last_words(self) -> None:
         """Collect what a dead agent left on stderr and its exit status, then close."""
         until = time.monotonic() + LAST_WORDS_S
-        while not self._ended and self._err_bytes <= STDERR_LIMIT_BYTES and time.monotonic() < until:
+        patience_bytes = GREETING_LIMIT_BYTES
+        while not self._ended and patience_bytes > 0 and time.monotonic() < until:
             arrived = self._wire.read(0.2)
             if not (arrived.out or arrived.err or arrived.ended):
                 break  # it is not dead, only silent
+            patience_bytes -= len(arrived.out) + len(arrived.err)
             self._note(arrived)
         self._status = self._wire.exit_status(LAST_WORDS_S) if self._ended else None
         self.close()
@@ -236,12 +248,15 @@ class Agent:
 
     def _pump(self, patience_s: float) -> None:
         """Wait for something to arrive."""
-        left_s = self._deadline - time.monotonic()
-        if left_s <= 0:
-            raise LinkLost("the time for the request was up")
-        arrived = self._wire.read(min(patience_s, left_s))
-        if not (arrived.out or arrived.err or arrived.ended) and left_s > patience_s:
-            raise LinkLost(f"the host was silent for {patience_s:.0f} s")
+        until = time.monotonic() + patience_s
+        arrived = Arrived()
+        while not (arrived.out or arrived.err or arrived.ended):
+            now = time.monotonic()
+            if now >= self._deadline:
+                raise LinkLost("the time for the request was up")
+            if now >= until:
+                raise LinkLost(f"the host was silent for {patience_s:.0f} s")
+            arrived = self._wire.read(min(until, self._deadline) - now)
         self._out += arrived.out
         self._note(arrived)
         if self._err_bytes > STDERR_LIMIT_BYTES:
