@@ -179,6 +179,7 @@ class Agent:
             if not (arrived.out or arrived.err or arrived.ended):
                 break  # it is not dead, only silent
             patience_bytes -= len(arrived.out) + len(arrived.err)
+            self._out += arrived.out  # a closed account is told on stdout
             self._note(arrived)
         self._status = self._wire.exit_status(LAST_WORDS_S) if self._ended else None
         self.close()
