@@ -1,0 +1,223 @@
+"""
+The budget: one ledger of memory for the whole host, and the types that every number of it is made of.
+
+Fixed claims first, then ONE elastic remainder shared by weight up to each taker's cap. The sum of what is granted and
+reserved never exceeds what the machine has: that is checked here, at every stage, and is an error, not a warning.
+Pure: the same declaration gives the same budget, byte for byte. Sources of the formulas: docs/budget.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from deployer.declaration import Declaration
+from deployer.errors import BudgetError
+from deployer.priors import PRIORS
+from deployer.units import round_down, round_up
+
+#: MiB; every MemoryMax is a whole multiple of it, so that people can add the ledger up in their heads.
+STEP_MIB = 4
+
+
+class Provenance(StrEnum):
+    """Where a number comes from."""
+
+    PINNED = "pinned"
+    DERIVED = "derived"
+    DEFAULT = "default"
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """
+    One number of a config, with its unit, where it comes from and why.
+
+    Attributes:
+        value: The value as the server is given it.
+        unit: Unit of the value ("MiB", "s", "connections"), empty for a plain count.
+        provenance: Pinned by the user, derived from the hardware, or a default.
+        because: The arithmetic or the reason, in words.
+    """
+
+    value: int | float | str | bool
+    unit: str
+    provenance: Provenance
+    because: str
+
+
+Numbers = Mapping[str, Derived]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    What one taker asks of the host's memory.
+
+    Attributes:
+        taker: Service or app that takes it.
+        parts: Named parts of the fixed claim, MiB; their sum is its floor.
+        weight: Share of the elastic remainder, relative to the other takers; 0 takes none of it.
+        cap_mib: The most that it can use of the remainder, MiB; None means no bound.
+        because: What the elastic part is good for.
+    """
+
+    taker: str
+    parts: Mapping[str, float]
+    weight: int = 0
+    cap_mib: int | None = None
+    because: str = ""
+
+    @property
+    def fixed_mib(self) -> int:
+        """The floor, MiB, rounded up to whole steps."""
+        return round_up(sum(self.parts.values()), STEP_MIB)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a taker gets: its floor and its share of the remainder, MiB. ``memory_mib`` is its MemoryMax."""
+
+    taker: str
+    fixed_mib: int
+    elastic_mib: int
+
+    @property
+    def memory_mib(self) -> int:
+        """Floor and share together, MiB."""
+        return self.fixed_mib + self.elastic_mib
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Memory that no service is given: its name, MiB, and why."""
+
+    name: str
+    mib: int
+    because: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """
+    The chain of connections: visitors -> nginx -> workers -> pools -> database.
+
+    Attributes:
+        numbers: Each link by its name, with provenance.
+        pools: Database connections of each app that has a database (workers x pool size).
+    """
+
+    numbers: Numbers
+    pools: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class HostBudget:
+    """
+    The whole host: what is usable, what is kept back, who gets what, and every number that follows.
+
+    Attributes:
+        host: Name of the inventory entry.
+        usable_mib: 0.95 of the declared memory: what the kernel really leaves of it.
+        reserves: What no service gets.
+        claims: What was asked, by taker.
+        grants: What was given, by taker.
+        numbers: Settings by taker ("nginx", "mysql", an app's name), each with its provenance.
+        limits: What the other resources carry (link, disk, descriptors), by name.
+        binds_first: The resource that ends first as visitors grow, and why.
+    """
+
+    host: str
+    usable_mib: int
+    reserves: tuple[Reserve, ...]
+    claims: Mapping[str, Claim]
+    grants: Mapping[str, Grant]
+    numbers: Mapping[str, Numbers] = field(default_factory=dict)
+    limits: Numbers = field(default_factory=dict)
+    binds_first: str = ""
+
+    @property
+    def reserved_mib(self) -> int:
+        """Sum of the reserves, MiB."""
+        return sum(reserve.mib for reserve in self.reserves)
+
+    @property
+    def granted_mib(self) -> int:
+        """Sum of every MemoryMax, MiB."""
+        return sum(grant.memory_mib for grant in self.grants.values())
+
+    @property
+    def spare_mib(self) -> int:
+        """What nobody could use, MiB; it stays page cache."""
+        return self.usable_mib - self.reserved_mib - self.granted_mib
+
+    def value(self, taker: str, name: str) -> int | float | str | bool:
+        """Return one setting's value; KeyError is a fault of ours, not of the user."""
+        return self.numbers[taker][name].value
+
+    def count(self, taker: str, name: str) -> int:
+        """Return one setting's value as the whole number that it is."""
+        return int(self.numbers[taker][name].value)
+
+
+def usable_mib(declaration: Declaration) -> int:
+    """Return what the kernel leaves of the declared memory, MiB: 0.95 of it (prior; real 1 GiB hosts show 955-981)."""
+    return int(PRIORS.usable_share * declaration.hardware.memory_mib)
+
+
+def reserves(declaration: Declaration) -> tuple[Reserve, ...]:
+    """Return what is kept back before any service gets memory: system, page cache, safety, and what is not ours."""
+    usable = usable_mib(declaration)
+    prior = PRIORS
+    kept = [
+        Reserve(
+            "system",
+            round_up(prior.system_fixed_mib + prior.system_share * usable, 1),
+            f"kernel, systemd, journald, sshd, cron: {prior.system_fixed_mib} + {prior.system_share:.0%} of usable",
+        ),
+        Reserve("page cache", round_up(prior.page_cache_share * usable, 1), f"{prior.page_cache_share:.0%} of usable"),
+        Reserve("safety", round_up(prior.safety_share * usable, 1), f"{prior.safety_share:.0%} of usable"),
+    ]
+    if declaration.unmanaged_mib:
+        kept.append(Reserve("unmanaged", declaration.unmanaged_mib, "declared: what else lives on this host"))
+    return tuple(kept)
+
+
+def share(claims: Sequence[Claim], available_mib: int) -> Mapping[str, Grant]:
+    """
+    Give every claim its floor and share the remainder by weight, up to each cap; what a cap leaves goes to the others.
+
+    More available memory never gives a taker less: each round's share grows with the remainder, and caps are fixed.
+
+    Args:
+        claims: All claims of the host.
+        available_mib: Usable memory less reserves, MiB.
+
+    Returns:
+        A grant for each claim.
+
+    Raises:
+        BudgetError: The floors alone are more than there is. The caller turns it into the whole ledger.
+    """
+    floors = sum(claim.fixed_mib for claim in claims)
+    if floors > available_mib:
+        raise BudgetError(f"fixed claims need {floors} MiB, but only {available_mib} MiB are left for services")
+    elastic = dict.fromkeys((claim.taker for claim in claims), 0.0)
+    open_claims = [claim for claim in claims if claim.weight]
+    remainder = float(available_mib - floors)
+    while open_claims and remainder > 0:
+        unit = remainder / sum(claim.weight for claim in open_claims)
+        full = [c for c in open_claims if c.cap_mib is not None and elastic[c.taker] + unit * c.weight >= c.cap_mib]
+        if not full:
+            for claim in open_claims:
+                elastic[claim.taker] += unit * claim.weight
+            break
+        for claim in full:
+            remainder -= float(claim.cap_mib or 0) - elastic[claim.taker]
+            elastic[claim.taker] = float(claim.cap_mib or 0)
+            open_claims.remove(claim)
+    return {
+        claim.taker: Grant(claim.taker, claim.fixed_mib, round_down(elastic[claim.taker], STEP_MIB)) for claim in claims
+    }

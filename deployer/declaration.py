@@ -1,0 +1,43 @@
+"""The declaration: everything that an inventory entry says about one host, as the value that the pure core starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from deployer.app import App, Name
+from deployer.hardware import Declared, Hardware, Mib
+
+
+class Target(Declared):
+    """What the host shall carry. The connection chain starts here."""
+
+    connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
+    """Visitors' connections held at the same time."""
+    page_kib: Annotated[float, Field(gt=0, le=10_240, strict=False)] = 15.0
+    """Bytes of one page on the wire, KiB, headers and TLS included; 15 KiB is a compressed text page."""
+
+
+class Declaration(Declared):
+    """
+    One host, as declared: the only input of the budget and the renders.
+
+    The settings of each service stand under ``settings`` by the service's name, already checked by its own model.
+    """
+
+    host: str
+    """Name of the inventory entry."""
+    hardware: Hardware
+    """What the machine is."""
+    unmanaged_mib: Mib = 0
+    """Memory of what else lives there and is not ours, MiB."""
+    target: Target = Target()
+    """What the host shall carry."""
+    apps: Mapping[Name, App] = Field(default_factory=dict)
+    """The apps by name."""
+    load_from: tuple[str, ...] = ()
+    """Addresses of load generators, exempt from the limits per visitor."""
+    settings: Mapping[str, Declared] = Field(default_factory=dict)
+    """Settings of each service that runs here, by the service's name."""
