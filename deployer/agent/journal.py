@@ -77,7 +77,10 @@ class Journal:
                 found.doc = json.load(stream)
         except (OSError, ValueError) as error:
             raise Refusal(
-                "fault", f"the journal of {identifier} cannot be read: {error}", state="unknown"
+                "fault",
+                f"the journal of {identifier} cannot be read: {error}",
+                state="unknown",
+                next=f"look at {found.directory}, put back what is in its directory before/, then move it away",
             ) from error
         return found
 

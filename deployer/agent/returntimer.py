@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 PATIENCE_S = 15.0
-"""The timer fires so long after the agent's own deadline: a living agent returns the host itself."""
+"""The timer fires at most so long after the agent's own deadline: a living agent returns the host itself."""
 
 
 def arm(journal: Journal, return_after_s: float) -> None:
@@ -32,12 +32,13 @@ def arm(journal: Journal, return_after_s: float) -> None:
     copy = f"{journal.directory}/agent.py"
     durable.write_new(copy, program.encode() if isinstance(program, str) else program, 0o600)
     name = _name(journal)
+    fires_s = return_after_s + min(PATIENCE_S, return_after_s / 4)
     call = [
         "systemd-run",
         "--quiet",
         "--collect",
         f"--unit={name}",
-        f"--on-active={return_after_s + PATIENCE_S:.1f}s",
+        f"--on-active={fires_s:.1f}s",
     ]
     call += ["--timer-property=AccuracySec=100ms", f"--description=deployer: return of {journal.identifier}"]
     call += ["--", sys.executable or "/usr/bin/python3", "-I", "-S", copy, "revert", journal.identifier]

@@ -63,6 +63,7 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
     touched = activate.units_of([journal.doc["activations"][number] for number in journal.doc["activated"]])
     _undo_databases(journal, attempt, outcome)
     _stop_what_did_not_run(touched, before, attempt, say)
+    _disable_what_packages_enabled(journal, attempt)
     say("putting the files back")
     for recorded in journal.doc["files"]:
         path = recorded["path"]
@@ -112,7 +113,9 @@ def finish_commit(journal: Journal) -> None:
 
 def abandon(journal: Journal, cause: str) -> None:
     """Clear up after a transaction that never went live."""
+    work.stop_all()
     staging.discard(journal)
+    _disable_what_packages_enabled(journal, _Attempt(Outcome()))
     staging.remove_made_directories(journal)
     journal.close("untouched", cause)
     returntimer.disarm(journal)
@@ -237,7 +240,13 @@ def _stop_what_did_not_run(
                 f"{unit} cannot be stopped",
                 f"systemctl stop {unit}",
             )
-        if now["enabled"] in ENABLED and was["enabled"] not in ENABLED:
+
+
+def _disable_what_packages_enabled(journal: Journal, attempt: _Attempt) -> None:
+    """Disable units that were not enabled before, be it by an activation or by a package that came."""
+    units: dict[str, Any] = journal.doc["units"]
+    for unit, now in unitstate.show(units).items():
+        if now["enabled"] in ENABLED and units[unit]["enabled"] not in ENABLED:
             attempt(
                 partial(systemctl.order, "disable", "--quiet", unit),
                 f"{unit} cannot be disabled",

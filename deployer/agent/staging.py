@@ -6,6 +6,7 @@ times and attributes at once. A copy of its bytes in the transaction's directory
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING, Any, Sequence
@@ -96,7 +97,7 @@ def keep(journal: Journal) -> None:
     journal.save()
     for recorded in journal.doc["files"]:
         if recorded["kept"]:
-            os.link(places.at(recorded["path"]), places.at(recorded["kept"]), follow_symlinks=False)
+            _link(places.at(recorded["path"]), places.at(recorded["kept"]))
     durable.sync_directory(f"{journal.directory}/before")
 
 
@@ -164,6 +165,14 @@ def _rebuild(recorded: dict[str, Any], before: dict[str, Any], journal: Journal)
         data = treestate.read(f"{journal.directory}/{recorded['copy']}")
         durable.write_new(fresh, data, before["mode"], before["uid"], before["gid"])
     os.replace(fresh, places.at(recorded["path"]))
+
+
+def _link(path: str, second: str) -> None:
+    try:
+        os.link(path, second, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            raise  # a file system without hard links: then the copy of the bytes has to do
 
 
 def _missing_parents(path: str, known: Sequence[str]) -> list[str]:

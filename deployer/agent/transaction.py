@@ -27,7 +27,7 @@ from . import (
     validate,
 )
 from .blobs import Blobs
-from .journal import Journal
+from .journal import Journal, open_transaction
 from .lock import Lock
 from .progress import Progress
 from .refusal import Refusal
@@ -60,12 +60,12 @@ def run(
     _take_signals(progress)
     identifier, who = places.checked_identifier(request["transaction"]), str(request["who"])
     progress.enter("lock")
-    lock = Lock.acquire(who, identifier)
     try:
-        progress.enter("recover")
-        for line in revert.settle_open(progress.say):
-            progress.say(line)
-        journal = _begin(identifier, who)
+        lock = Lock.acquire(who, identifier)
+    except OSError as error:
+        raise _refusal(error) from error
+    try:
+        journal = _begin(identifier, who, progress)
         _guarded(_Transaction(request["plan"], blob, journal, progress))
     finally:
         lock.release()
@@ -80,11 +80,11 @@ class _Transaction:
         self.journal = journal
         self.progress = progress
         self._blob = blob
-        self._work = Work(plan["work"], progress)
 
     def prepare(self) -> None:
         """Everything that can fail before the host changes."""
         plan, journal, progress = self.plan, self.journal, self.progress
+        self._work = Work(plan["work"], progress)
         files = plan.get("files", [])
         progress.enter("compare", f"{len(files)} files")
         staging.compare(files, packages_came=False)
@@ -147,11 +147,19 @@ class _Transaction:
             self.journal.save()
 
 
-def _begin(identifier: str, who: str) -> Journal:
+def _begin(identifier: str, who: str, progress: Progress) -> Journal:
+    """Settle what another transaction left open, then open our own record."""
+    progress.enter("recover")
     try:
+        for line in revert.settle_open(progress.say):
+            progress.say(line)
         return Journal.create(identifier, who)
-    except OSError as error:
-        raise _refusal(error) from error
+    except (Refusal, OSError) as error:
+        refusal = _refusal(error)
+        refusal.step = progress.step
+        if open_transaction():
+            refusal.state = "unknown"
+        raise refusal from error
 
 
 def _guarded(transaction: _Transaction) -> None:
@@ -171,7 +179,7 @@ def _guarded(transaction: _Transaction) -> None:
             raise _untouched(refusal, journal) from error
     try:
         revert.finish_commit(journal)
-    except OSError as error:
+    except (OSError, Refusal) as error:
         progress.say(f"committed; the clean-up is left to the next deploy: {error}")
 
 

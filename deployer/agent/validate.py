@@ -77,14 +77,14 @@ def _judge(validator: dict[str, Any], result: command.Result) -> None:
 
 
 def _covers(paths: Sequence[str]) -> list[str]:
-    """Return the directories to copy and cover: `/etc/<top>` or the like for each path, none inside another.
+    """Return the directories to copy and cover, none inside another: `/etc/<top>`, elsewhere the file's own.
 
-    A program finds its other files from such a top, and includes with globs; so the top is covered whole.
+    A program finds its other files from its top in /etc, and includes with globs; so that is covered whole.
     """
     tops = set()
     for path in paths:
         parts = path.split("/")[1:-1]
-        depth = min(2, len(parts))
+        depth = min(2, len(parts)) if parts[0] == "etc" else len(parts)
         top = "/" + "/".join(parts[:depth])
         while not os.path.isdir(top):
             top = os.path.dirname(top)

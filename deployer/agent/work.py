@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 PREFIX = "deployer-work"
+KILLED = 255  # what systemd-run makes of a process that died of a signal
 _numbers = itertools.count(1)
 
 
@@ -98,7 +99,11 @@ def failure(kind: str, what: str, result: command.Result, *, next: str = "") -> 
     """Return the refusal for a command that ended badly; a full disk is called by its name."""
     if result.says_disk_full:
         return Refusal("disk_full", f"{what}: the host's disk is full", detail=result.output)
-    how = "took too long" if result.timed_out else f"ended with status {result.status}"
+    how = f"ended with status {result.status}"
+    if result.timed_out:
+        how = "took too long"
+    elif result.status == KILLED:
+        how = "was killed; most likely it needed more memory than the plan's `work` allows"
     return Refusal(kind, f"{what} {how}", detail=result.output, next=next)
 
 
