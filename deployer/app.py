@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -11,7 +10,10 @@ from deployer.hardware import Declared
 
 #: Names that end up in paths, unit names, Linux users and database identifiers alike, so the strictest of them rules.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,15}$")]
-ServerName = Annotated[str, StringConstraints(pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")]
+ServerName = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"),
+]
 HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_./@+-]+$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_./~%?&=+-]*$")]
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$")]
@@ -50,8 +52,12 @@ class GunicornSettings(Declared):
     """Memory of one worker of this app at its worst, MiB, if you measured it."""
     pool_size: Annotated[int, Field(ge=1, le=200)] | None = None
     """Database connections of one worker."""
-    worker_class: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] = "uvicorn_worker.UvicornWorker"
+    worker_class: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] = (
+        "uvicorn_worker.UvicornWorker"
+    )
     """gunicorn's worker class; the default runs ASGI apps such as FastAPI."""
+    max_requests: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    """A worker is replaced after so many requests, against leaks; 0 never does."""
     timeout_s: Annotated[int, Field(ge=1, le=600)] = 30
     """A worker that is silent for so long is replaced, seconds."""
 
@@ -83,11 +89,11 @@ class App(Declared):
     """Its database on this host's mysql; leave out if it has none."""
     environment: dict[EnvironmentName, EnvironmentValue] = Field(default_factory=dict)
     """Environment of the app; no secrets here."""
+    login_path: UrlPath | None = None
+    """Path that log-ins are posted to; visitors get only a few tries a minute there."""
+    internet: bool = True
+    """Whether the app itself may open connections to other machines; false takes the network away from it."""
     secrets: tuple[Token, ...] = ()
     """Secrets generated on the host and given to the app as systemd credentials: [session_secret]."""
     gunicorn: GunicornSettings = GunicornSettings()
     """Pins for gunicorn."""
-
-    def source_path(self, inventory_folder: Path) -> Path:
-        """Where the source is on this machine."""
-        return (inventory_folder / self.source).resolve()

@@ -1,5 +1,4 @@
-"""
-The budget: one ledger of memory for the whole host, and the types that every number of it is made of.
+"""The budget: one ledger of memory for the whole host, and the types that every number of it is made of.
 
 Fixed claims first, then ONE elastic remainder shared by weight up to each taker's cap. The sum of what is granted and
 reserved never exceeds what the machine has: that is checked here, at every stage, and is an error, not a warning.
@@ -32,8 +31,7 @@ class Provenance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """
-    One number of a config, with its unit, where it comes from and why.
+    """One number of a config, with its unit, where it comes from and why.
 
     Attributes:
         value: The value as the server is given it.
@@ -53,8 +51,7 @@ Numbers = Mapping[str, Derived]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """
-    What one taker asks of the host's memory.
+    """What one taker asks of the host's memory.
 
     Attributes:
         taker: Service or app that takes it.
@@ -101,8 +98,7 @@ class Reserve:
 
 @dataclass(frozen=True)
 class Chain:
-    """
-    The chain of connections: visitors -> nginx -> workers -> pools -> database.
+    """The chain of connections: visitors -> nginx -> workers -> pools -> database.
 
     Attributes:
         numbers: Each link by its name, with provenance.
@@ -115,8 +111,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class HostBudget:
-    """
-    The whole host: what is usable, what is kept back, who gets what, and every number that follows.
+    """The whole host: what is usable, what is kept back, who gets what, and every number that follows.
 
     Attributes:
         host: Name of the inventory entry.
@@ -186,8 +181,7 @@ def reserves(declaration: Declaration) -> tuple[Reserve, ...]:
 
 
 def share(claims: Sequence[Claim], available_mib: int) -> Mapping[str, Grant]:
-    """
-    Give every claim its floor and share the remainder by weight, up to each cap; what a cap leaves goes to the others.
+    """Give every claim its floor and share the remainder by weight, up to each cap; the others get what a cap leaves.
 
     More available memory never gives a taker less: each round's share grows with the remainder, and caps are fixed.
 

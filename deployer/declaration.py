@@ -1,4 +1,4 @@
-"""The declaration: everything that an inventory entry says about one host, as the value that the pure core starts from."""
+"""The declaration: all that an inventory entry says about one host, as the value that the pure core starts from."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ class Target(Declared):
 
     connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
     """Visitors' connections held at the same time."""
+    page_every_s: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How often one of these visitors asks for a page, seconds; with page_kib it says what the link carries."""
     page_kib: Annotated[float, Field(gt=0, le=10_240, strict=False)] = 15.0
     """Bytes of one page on the wire, KiB, headers and TLS included; 15 KiB is a compressed text page."""
 
 
 class Declaration(Declared):
-    """
-    One host, as declared: the only input of the budget and the renders.
+    """One host, as declared: the only input of the budget and the renders.
 
     The settings of each service stand under ``settings`` by the service's name, already checked by its own model.
     """

@@ -1,5 +1,4 @@
-"""
-The exception tree. Every error knows which state the host is in, and that state is the exit code.
+"""The exception tree. Every error knows which state the host is in, and that state is the exit code.
 
 Nothing here prints. The command line calls ``diagnostics()`` once, at the very end; a library user catches
 ``DeployerError`` or one of its kinds. Exceptions of other libraries are translated at the one module that
@@ -13,8 +12,7 @@ from typing import ClassVar
 
 
 class DeployerError(Exception):
-    """
-    Base of everything that deployer raises on purpose.
+    """Base of everything that deployer raises on purpose.
 
     Attributes:
         exit_code: What the process exits with; it names the host's state (docs/exit-codes in README).
@@ -51,8 +49,7 @@ class UsageError(DeployerError):
 
 
 class InventoryError(DeployerError):
-    """
-    The inventory files are wrong. Exit code 2.
+    """The inventory files are wrong. Exit code 2.
 
     Args:
         problems: One text per fault found, each with file, line, dotted path and what was expected.
@@ -66,8 +63,9 @@ class InventoryError(DeployerError):
         self.problems = tuple(problems)
 
     def diagnostics(self) -> str:
-        """List every fault of the inventory, then the host's state."""
-        return "\n".join([self.message, *(f"  {problem}" for problem in self.problems), f"  host:  {self.host_state}"])
+        """List every fault of the inventory, then the host's state and what to do."""
+        first, *rest = super().diagnostics().splitlines()
+        return "\n".join([first, *(f"  {problem}" for problem in self.problems), *rest])
 
 
 class BudgetError(DeployerError):
@@ -141,7 +139,7 @@ class HostUnknown(DeployerError):  # noqa: N818 - the name states the outcome
     host_state = "UNKNOWN: look at it now"
 
 
-class VerificationFailed(DeployerError):
+class VerificationFailed(DeployerError):  # noqa: N818 - the name states the outcome
     """The deploy is live, but the host does not keep what the budget promises. Exit code 7."""
 
     exit_code = 7

@@ -1,4 +1,4 @@
-"""What a VPS is, as its owner rents it. Declared in the inventory; facts of the host are held against it, never mixed in."""
+"""What a VPS is, as its owner rents it. Facts of the host are held against it, never mixed in."""
 
 from __future__ import annotations
 

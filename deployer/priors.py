@@ -1,5 +1,4 @@
-"""
-Measured constants, in one place: what the formulas of the budget are fed with.
+"""Measured constants, in one place: what the formulas of the budget are fed with.
 
 Each has its source in ``data/priors.json``: what was measured, on which version, when; or that it is a policy.
 A host's own measurements will replace them (calibration); until then they are priors, and shown as such.
@@ -33,6 +32,7 @@ class Priors:
     mariadb_pool_floor_mib: int
     gunicorn_master_mib: float
     gunicorn_worker_mib: float
+    cached_req_per_s_per_core: int
 
     @staticmethod
     def load() -> Priors:

@@ -88,9 +88,7 @@ def raise_if_any(problems: Iterable[Problem]) -> None:
     Raises:
         InventoryError: There is at least one problem.
     """
-    ordered = sorted(
-        set(problems), key=lambda problem: (str(problem.file), problem.line, dotted(problem.path))
-    )
+    ordered = sorted(set(problems), key=lambda problem: (str(problem.file), problem.line, dotted(problem.path)))
     if not ordered:
         return
     texts = [str(problem) for problem in ordered[:MOST_PROBLEMS_SHOWN]]

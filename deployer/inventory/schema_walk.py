@@ -53,11 +53,7 @@ class Option:
             return "enum" in self.schema or "const" in self.schema
         word = _LABEL_WORD.fullmatch(label)
         is_model = "properties" in self.schema
-        return (
-            bool(word)
-            and not is_model
-            and self.schema.get("type") == _TYPE_LABELS.get(word["word"] if word else "")
-        )
+        return bool(word) and not is_model and self.schema.get("type") == _TYPE_LABELS.get(word["word"] if word else "")
 
 
 @dataclass(frozen=True)
@@ -117,9 +113,7 @@ class SchemaWalk:
         for position, part in enumerate(loc):
             is_last = position == len(loc) - 1
             if part == "[key]" and is_last and path:
-                return Place(
-                    tuple(path), _key_options(parents), parents, is_key=True, branches=tuple(branches)
-                )
+                return Place(tuple(path), _key_options(parents), parents, is_key=True, branches=tuple(branches))
             if len(options) > 1 and not branch_chosen:
                 branches.append(Branch(tuple(path), str(part), options))
                 options = tuple(option for option in options if option.goes_by(str(part))) or options
@@ -133,9 +127,7 @@ class SchemaWalk:
             parents, branch_chosen = options, False
             options = tuple(option for child in children for option in self.options(child))
             own = next((text for child in children if (text := self._description(child))), "")
-            description = (
-                own if own or (isinstance(part, str) and not _is_open(parents, part)) else description
-            )
+            description = own if own or (isinstance(part, str) and not _is_open(parents, part)) else description
         return Place(tuple(path), options, parents, description, branches=tuple(branches))
 
     def options(self, schema: Schema) -> tuple[Option, ...]:
@@ -198,9 +190,7 @@ def _key_options(parents: Sequence[Option]) -> tuple[Option, ...]:
         names = option.schema.get("propertyNames")
         if names:
             found.append(Option({"type": "string", **names}))
-        found += [
-            Option({"type": "string", "pattern": p}) for p in option.schema.get("patternProperties", {})
-        ]
+        found += [Option({"type": "string", "pattern": p}) for p in option.schema.get("patternProperties", {})]
     return tuple(found) or (Option({"type": "string"}),)
 
 

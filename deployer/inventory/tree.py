@@ -181,6 +181,4 @@ def validate(model: type[M], tree: MergedTree) -> M:
     except ValidationError as error:
         problems = from_validation_error(error, model, tree)
     raise_if_any(problems)
-    raise InventoryError(
-        "the inventory is refused without a reason"
-    )  # pragma: no cover - pydantic always gives one
+    raise InventoryError("the inventory is refused without a reason")  # pragma: no cover - pydantic always gives one

@@ -48,9 +48,7 @@ def from_validation_error(error: ValidationError, model: type[BaseModel], tree: 
         Problems in the order of the errors, at least one; none has pydantic's wording.
     """
     walk = SchemaWalk(model)
-    faults = [
-        _Fault(found, walk.place_of(found["loc"], tree.data)) for found in error.errors(include_url=False)
-    ]
+    faults = [_Fault(found, walk.place_of(found["loc"], tree.data)) for found in error.errors(include_url=False)]
     problems: list[Problem] = []
     renamed: set[ValuePath] = set()
     missing: list[tuple[ValuePath, Problem]] = []
@@ -96,9 +94,7 @@ def _without_vain_branches(faults: Sequence[_Fault], depth: int = 0) -> list[_Fa
         by_label: dict[str, list[_Fault]] = {}
         for fault in members:
             by_label.setdefault(fault.place.branches[depth].label, []).append(fault)
-        fitting = {
-            label: own for label, own in by_label.items() if not any(_is_wrong_form(f, path) for f in own)
-        }
+        fitting = {label: own for label, own in by_label.items() if not any(_is_wrong_form(f, path) for f in own)}
         if fitting:
             kept += _without_vain_branches(min(fitting.values(), key=_distance), depth + 1)
         else:

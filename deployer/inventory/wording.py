@@ -97,11 +97,7 @@ def _size(schema: Schema, low_key: str, high_key: str, noun: str) -> str:
         return f" of {low} {noun}{'' if low == 1 else 's'}"
     if low is None:
         return f" of at most {high} {noun}s"
-    return (
-        f" of at least {low} {noun}{'' if low == 1 else 's'}"
-        if high is None
-        else f" of {low} to {high} {noun}s"
-    )
+    return f" of at least {low} {noun}{'' if low == 1 else 's'}" if high is None else f" of {low} to {high} {noun}s"
 
 
 def choices_of(schema: Schema) -> tuple[Any, ...]:
@@ -113,11 +109,7 @@ def choice_words(choice: Any) -> str:
     """Show a choice as it has to be written: text that would be read as a number needs its quotes."""
     if isinstance(choice, bool) or not isinstance(choice, str):
         return str(choice).lower()
-    return (
-        choice
-        if re.match(r"[A-Za-z/]", choice) and choice not in {"true", "false", "null"}
-        else quoted(choice)
-    )
+    return choice if re.match(r"[A-Za-z/]", choice) and choice not in {"true", "false", "null"} else quoted(choice)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -130,9 +130,7 @@ class _Builder:
             pass
         except (ValueError, OverflowError):
             # PyYAML hands character numbers and versions to chr() and int() unchecked, and loses the place.
-            self._problem(
-                0, "is not valid YAML: an escape such as \\U0001F600 or a version is too large a number"
-            )
+            self._problem(0, "is not valid YAML: an escape such as \\U0001F600 or a version is too large a number")
         return empty
 
     def _refuse_more_documents(self) -> None:
@@ -227,9 +225,7 @@ class _Builder:
     def _scalar(self, event: ScalarEvent, line: int, column: int) -> Node:
         text: str = event.value
         if any("\ud800" <= char <= "\udfff" for char in text):
-            self._problem(
-                line, f"{quoted(text)} holds half a character (a surrogate); expected whole characters"
-            )
+            self._problem(line, f"{quoted(text)} holds half a character (a surrogate); expected whole characters")
             return Node("", line, column)
         if event.style is not None:
             return Node(text, line, column)
@@ -244,8 +240,6 @@ class _Builder:
             return text
         digits = sum(char.isdigit() for char in text)
         if digits > MOST_DIGITS:
-            self._problem(
-                line, f"a number of {digits} digits; expected at most {MOST_DIGITS}, or text in quotes"
-            )
+            self._problem(line, f"a number of {digits} digits; expected at most {MOST_DIGITS}, or text in quotes")
             return 0
         return int(text) if is_whole else float(text)

@@ -1,0 +1,172 @@
+"""The form of an inventory file: what may be said about a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from deployer.app import App, EnvironmentName, Name
+from deployer.declaration import Declaration, Target
+from deployer.errors import UsageError
+from deployer.hardware import Declared, Hardware, Mib
+from deployer.services.mysql import MysqlSettings
+from deployer.services.nginx import NginxSettings
+from deployer.slo import Slo
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
+Network = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]
+UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+HostKey = Annotated[
+    str, StringConstraints(pattern=r"^(SHA256:[A-Za-z0-9+/=]{43,44}|(ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/=]+)$")
+]
+
+
+class Jump(Declared):
+    """A host to go through, for a VPS that cannot be reached directly."""
+
+    address: Address
+    """Name or address of the host to go through."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    """Its port."""
+    user: UserName
+    """Who logs in there."""
+
+
+class Ssh(Declared):
+    """How to log in. Host keys are always checked."""
+
+    address: Address
+    """Name or address of the VPS."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    """TCP port of its sshd."""
+    user: UserName = "root"
+    """Who logs in; anyone but root becomes root by sudo."""
+    key_file: str | None = None
+    """Private key on this machine; the keys in ~/.ssh if left out. Relative to the inventory file."""
+    use_agent: bool = True
+    """Offer the keys of a running ssh-agent."""
+    known_hosts_file: str | None = None
+    """File of trusted host keys; yours and the system's if left out. Relative to the inventory file."""
+    host_key: HostKey | None = None
+    """The host's key, pinned: ssh-ed25519 AAAA..., or SHA256:..."""
+    accept_new: bool = False
+    """Trust the key of a host that is not known yet, and write it down. A changed key is refused all the same."""
+    sudo_password_env: EnvironmentName | None = None
+    """Environment variable that holds the password for a sudo that asks."""
+    jump: Jump | None = None
+    """A host to go through."""
+
+
+class Services(Declared):
+    """The services of a host and what is pinned of them; {} takes everything from the budget."""
+
+    nginx: NginxSettings = NginxSettings()
+    """The web server; it runs as soon as there is an app."""
+    mysql: MysqlSettings | None = None
+    """The database; leave it out if no app needs one."""
+
+
+class Host(Declared):
+    """One VPS: what it is, how it is reached, what runs on it, and what it shall hold."""
+
+    model_config = ConfigDict(title="Host")
+
+    hardware: Hardware
+    """What the machine is."""
+    ssh: Ssh
+    """How to log in."""
+    services: Services = Services()
+    """What runs on it besides the apps."""
+    apps: dict[Name, App] = Field(default_factory=dict)
+    """The apps, by a short name each."""
+    unmanaged_mib: Mib = 0
+    """Memory of what else lives there and is not ours (a panel, an agent), MiB."""
+    target: Target = Target()
+    """What the host shall carry."""
+    slo: Slo = Slo()
+    """What the load test holds it to."""
+    load: Literal["allowed", "forbidden"] = "forbidden"
+    """Whether load tests may be run against it; a deploy is followed by one only where they are allowed."""
+    load_from: tuple[Network, ...] = ()
+    """Addresses or networks of load generators; the limits for each visitor do not hold for them."""
+    wheels: Literal["control", "host"] = "control"
+    """Where Python packages are fetched: on this machine and sent along, or by the host itself."""
+
+
+class InventoryFile(Declared):
+    """All inventory files together."""
+
+    hosts: dict[HostName, Host]
+    """The hosts, by a short name each."""
+    templates: str | None = None
+    """Folder of your own templates, which win over the shipped ones. Relative to the inventory file."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One host of the inventory, and the file that it stands in.
+
+    Attributes:
+        name: Its name.
+        host: What the file says.
+        folder: Folder of the file: relative paths are relative to it.
+    """
+
+    name: str
+    host: Host
+    folder: Path
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the pure core works from."""
+        services = self.host.services
+        settings: dict[str, Declared] = {"nginx": services.nginx}
+        if services.mysql is not None:
+            settings["mysql"] = services.mysql
+        return Declaration(
+            host=self.name,
+            hardware=self.host.hardware,
+            unmanaged_mib=self.host.unmanaged_mib,
+            target=self.host.target,
+            apps=self.host.apps,
+            load_from=self.host.load_from,
+            settings=settings,
+        )
+
+    def path(self, written: str) -> Path:
+        """Find a path that the file names: relative to the file; ``~`` is the user's home."""
+        return (self.folder / Path(written).expanduser()).resolve()
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All hosts, by name.
+
+    Attributes:
+        entries: The hosts.
+        template_folders: The user's own templates.
+    """
+
+    entries: Mapping[str, Entry]
+    template_folders: tuple[Path, ...] = ()
+
+    def entry(self, name: str) -> Entry:
+        """Give one host.
+
+        Raises:
+            UsageError: There is none of that name; the text has the nearest.
+        """
+        if name in self.entries:
+            return self.entries[name]
+        near = get_close_matches(name, self.entries, n=1)
+        known = ", ".join(self.entries) or "none"
+        raise UsageError(
+            f"there is no host {name!r} in the inventory" + (f"; did you mean {near[0]}?" if near else ""),
+            next_step=f"hosts of the inventory: {known}",
+        )

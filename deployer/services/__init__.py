@@ -1,0 +1,1 @@
+"""The services that deployer knows, one folder each; they do not import one another."""

@@ -1,0 +1,108 @@
+"""What MariaDB needs at its worst: the empty server, the buffer pool, and every connection with all its buffers in use.
+
+The formula and its measured constants: docs/budget.md. ``per connection`` is the sum of the buffers that the template
+sets, so the two must be changed together; a test holds them against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.budget import Chain, Claim, Derived, Grant, Numbers, Provenance
+from deployer.chain import default, derived, pinned
+from deployer.declaration import Declaration
+from deployer.errors import BudgetError
+from deployer.priors import PRIORS
+from deployer.services.mysql.settings import MysqlSettings, settings_of
+from deployer.units import round_down
+
+TAKER = "mysql"
+#: Share of the elastic remainder; an app's worker has 3.
+WEIGHT = 2
+
+#: Bytes of each buffer that one connection may hold, by the server's own names. KiB.
+CONNECTION_BUFFERS_KIB: Mapping[str, int] = {
+    "sort_buffer_size": 256,
+    "join_buffer_size": 256,
+    "read_buffer_size": 128,
+    "read_rnd_buffer_size": 256,
+    "mrr_buffer_size": 256,
+    "thread_stack": 292,
+    "binlog_cache_size": 32,
+    "net_buffer_length": 16,
+}
+#: One in-memory table of a connection, KiB: tmp_memory_table_size and max_heap_table_size.
+TEMPORARY_TABLE_KIB = 1024
+
+
+def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
+    """Price the server and its connections; the buffer pool takes what is left of its share.
+
+    Raises:
+        BudgetError: The pinned ``max_connections`` is less than the apps can open.
+    """
+    settings = settings_of(declaration)
+    connections = int(_max_connections(settings, chain).value)
+    pool_mib = settings.innodb_buffer_pool_size_mib
+    parts = {
+        f"{settings.flavour} {settings.version}, empty": PRIORS.mariadb_fixed_mib[settings.version],
+        f"{connections} connections": connections * PRIORS.mariadb_connection_mib,
+        "buffer pool": float(pool_mib or PRIORS.mariadb_pool_floor_mib),
+    }
+    if pool_mib:
+        return [Claim(TAKER, parts)]
+    return [Claim(TAKER, parts, weight=WEIGHT, because="buffer pool: rows in memory are not read from the disk")]
+
+
+def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
+    """Derive the server's settings from its grant."""
+    settings, grant = settings_of(declaration), grants[TAKER]
+    connections = _max_connections(settings, chain)
+    ssd = declaration.hardware.disk_kind == "ssd"
+    pool = _pool(settings, grant)
+    log_mib = max(16, min(96, round_down(float(pool.value) / 2, 8)))
+    found: dict[str, Derived] = {
+        "MemoryMax": derived(grant.memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}"),
+        "innodb_buffer_pool_size": pool,
+        "innodb_log_file_size": derived(log_mib, "MiB", "half of the buffer pool, 16 to 96: more only slows recovery"),
+        "innodb_log_buffer_size": default(2, "MiB", "counted in the measured size of the empty server"),
+        "max_connections": connections,
+        "thread_cache_size": derived(
+            min(int(connections.value), 32), "threads", "every pooled connection keeps its own"
+        ),
+        "table_open_cache": default(200, "tables", "counted in the measured size of the empty server"),
+        "table_definition_cache": default(400, "tables", "the lowest that the server takes"),
+        "open_files_limit": derived(
+            max(1024, int(connections.value) * 5 + 512), "descriptors", "5 per connection + 512"
+        ),
+        "key_buffer_size": default(1, "MiB", "no MyISAM tables; the server's own default is 128"),
+        "aria_pagecache_buffer_size": default(8, "MiB", "temporary tables on disk; the server's own default is 128"),
+        "tmp_memory_table_size": default(TEMPORARY_TABLE_KIB // 1024, "MiB", "each connection may have one"),
+        "max_heap_table_size": default(TEMPORARY_TABLE_KIB // 1024, "MiB", "must not be less than the other"),
+        "innodb_io_capacity": derived(1000 if ssd else 200, "per s", f"a small VPS's {declaration.hardware.disk_kind}"),
+        "innodb_flush_neighbors": derived(0 if ssd else 1, "", "only a turning disk gains from it"),
+    }
+    for name, kib in CONNECTION_BUFFERS_KIB.items():
+        found[name] = default(kib, "KiB", "one for each connection: part of the price of a connection")
+    return {TAKER: found}
+
+
+def _pool(settings: MysqlSettings, grant: Grant) -> Derived:
+    if settings.innodb_buffer_pool_size_mib:
+        return pinned(settings.innodb_buffer_pool_size_mib, "MiB", "services.mysql.innodb_buffer_pool_size_mib")
+    floor = PRIORS.mariadb_pool_floor_mib
+    return derived(floor + grant.elastic_mib, "MiB", f"floor {floor} + share of the remainder {grant.elastic_mib}")
+
+
+def _max_connections(settings: MysqlSettings, chain: Chain) -> Derived:
+    wanted = chain.numbers["max_connections"]
+    if settings.max_connections is None:
+        return wanted
+    if settings.max_connections < int(wanted.value):
+        raise BudgetError(
+            f"services.mysql.max_connections is pinned to {settings.max_connections}, "
+            f"but the apps and their keepers can open {wanted.value}: {wanted.because}",
+            where="services.mysql.max_connections",
+            next_step="leave it out, or pin fewer gunicorn.workers or a smaller gunicorn.pool_size",
+        )
+    return Derived(settings.max_connections, wanted.unit, Provenance.PINNED, "the inventory says so")

@@ -1,0 +1,68 @@
+"""What nginx needs with every visitor connected and every proxy buffer full, sockets in the kernel included.
+
+The formula and its measured constants: docs/budget.md. The buffers are set in the template as they are priced here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.budget import Chain, Claim, Derived, Grant, Numbers
+from deployer.chain import default, derived, pinned
+from deployer.declaration import Declaration
+from deployer.priors import PRIORS
+from deployer.services.nginx.settings import NginxSettings, settings_of
+
+TAKER = "nginx"
+#: Shared memory: TLS sessions, limits by address (requests, log-ins, connections). MiB.
+TLS_SESSIONS_MIB = 2
+LIMITS_MIB = 3
+#: Keys of one app's cache, MiB: 8000 pages each.
+CACHE_KEYS_MIB = 1
+#: nginx closes an idle connection to an app after this; less than the app's own keepalive, s.
+UPSTREAM_KEEPALIVE_S = 60
+
+
+def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
+    """Price nginx: all fixed, because it must never be the one that breaks."""
+    visitors, workers = declaration.target.connections, int(chain.numbers["worker_processes"].value)
+    with_tls = any(app.tls is not None for app in declaration.apps.values())
+    connection_kib = PRIORS.nginx_connection_tls_kib if with_tls else PRIORS.nginx_connection_plain_kib
+    parts = {
+        "master": PRIORS.nginx_master_mib,
+        f"{workers} workers, twice during a reload": 2 * workers * PRIORS.nginx_worker_mib,
+        "shared zones": float(TLS_SESSIONS_MIB + LIMITS_MIB + CACHE_KEYS_MIB * len(declaration.apps)),
+        f"{visitors} {'TLS' if with_tls else 'plain'} connections of {connection_kib:g} KiB": visitors
+        * connection_kib
+        / 1024,
+        f"their sockets, {PRIORS.socket_kib:g} KiB each": visitors * PRIORS.socket_kib / 1024,
+    }
+    return [Claim(TAKER, parts)]
+
+
+def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
+    """Derive nginx's settings."""
+    settings = settings_of(declaration)
+    uploads_mib = max((app.max_upload_mib for app in declaration.apps.values()), default=1)
+    names = ("worker_processes", "worker_connections", "worker_rlimit_nofile", "backlog")
+    found: dict[str, Derived] = {
+        "MemoryMax": derived(grants[TAKER].memory_mib, "MiB", "all of it fixed"),
+        **{name: chain.numbers[name] for name in names},
+        "keepalive_timeout": _setting(settings, "keepalive_timeout_s", "s", "a reader's next click"),
+        "requests_per_s": _setting(settings, "requests_per_s", "requests/s", "more than a person can click"),
+        "burst": derived(4 * settings.requests_per_s, "requests", "4 s worth of them"),
+        "connections_per_address": _setting(
+            settings, "connections_per_address", "connections", "a family behind one address"
+        ),
+        "cache_max_size": _setting(settings, "cache_disk_mib", "MiB", "of disk, for each app"),
+        "client_max_body_size": derived(uploads_mib, "MiB", "the largest max_upload_mib of the apps"),
+        "upstream_keepalive": derived(16 * int(chain.numbers["worker_processes"].value), "connections", "16 a worker"),
+    }
+    return {TAKER: found}
+
+
+def _setting(settings: NginxSettings, name: str, unit: str, because: str) -> Derived:
+    value = getattr(settings, name)
+    if name in settings.model_fields_set:
+        return pinned(value, unit, f"services.nginx.{name}")
+    return default(value, unit, because)

@@ -1,0 +1,100 @@
+"""nginx's files: nginx.conf owned whole, a file for each app, log rotation, its drop-in."""
+
+from __future__ import annotations
+
+from deployer.app import App
+from deployer.budget import HostBudget
+from deployer.declaration import Declaration
+from deployer.service import (
+    DirectoryWanted,
+    FileWanted,
+    HttpProbe,
+    UnitWanted,
+    Validator,
+    Wanted,
+)
+from deployer.services.nginx.budget import CACHE_KEYS_MIB, TLS_SESSIONS_MIB, UPSTREAM_KEEPALIVE_S
+from deployer.services.nginx.settings import settings_of
+
+UNIT = "nginx.service"
+FOLDER = "/etc/nginx/deployer"
+#: Where certbot and others put their proofs.
+ACME_ROOT = "/var/www/acme"
+
+
+def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
+    """Want nginx in front of all apps."""
+    settings = settings_of(declaration)
+    has_tls = any(app.tls for app in declaration.apps.values())
+    context = {
+        "settings": settings,
+        "has_tls": has_tls,
+        "http2_directive": tuple(int(part) for part in settings.version.split(".")) >= (1, 25),
+        "apps": declaration.apps,
+        "load_from": declaration.load_from,
+        "acme_root": ACME_ROOT,
+        "folder": FOLDER,
+        "tls_sessions_mib": TLS_SESSIONS_MIB,
+        "cache_keys_mib": CACHE_KEYS_MIB,
+        "upstream_keepalive_s": UPSTREAM_KEEPALIVE_S,
+    }
+
+    def file(template: str, path: str, **more: object) -> FileWanted:
+        return FileWanted(taker="nginx", template=template, path=path, context=context | more, reloads=(UNIT,))
+
+    return Wanted(
+        packages=("nginx",),
+        directories=(DirectoryWanted(path="/var/cache/nginx"), DirectoryWanted(path=ACME_ROOT)),
+        files=(
+            file("nginx/nginx.conf.j2", "/etc/nginx/nginx.conf"),
+            file("nginx/headers.conf.j2", f"{FOLDER}/headers.conf"),
+            file("nginx/proxy.conf.j2", f"{FOLDER}/proxy.conf"),
+            *(
+                file("nginx/app.conf.j2", f"{FOLDER}/apps/{name}.conf", app=app, name=name, **_names(app))
+                for name, app in declaration.apps.items()
+            ),
+            FileWanted(taker="nginx", template="nginx/logrotate.j2", path="/etc/logrotate.d/nginx"),
+            FileWanted(
+                taker="nginx",
+                template="systemd/nginx.service.d.conf.j2",
+                path=f"/etc/systemd/system/{UNIT}.d/60-deployer.conf",
+                restarts=(UNIT,),
+            ),
+        ),
+        units=(UnitWanted(unit=UNIT),),
+        probes=tuple(_probe(app) for app in declaration.apps.values()),
+        validators=(
+            Validator(
+                name="nginx -t",
+                argv=("nginx", "-t"),
+                allowed=(
+                    r"nginx: the configuration file \S+ syntax is ok",
+                    r"nginx: configuration file \S+ test is successful",
+                ),
+            ),
+        ),
+        must_exist={
+            path: f"{what} of app {name}"
+            for name, app in declaration.apps.items()
+            if app.tls
+            for path, what in ((app.tls.certificate_file, "certificate"), (app.tls.key_file, "private key"))
+        },
+        ports={80: "nginx", 443: "nginx"} if has_tls else {80: "nginx"},
+    )
+
+
+def _names(app: App) -> dict[str, object]:
+    """Tell the canonical name from the others, which redirect to it; a wildcard can be no target of a redirect."""
+    first, *others = app.server_names
+    if first.startswith("*"):
+        return {"served_names": app.server_names, "redirected_names": ()}
+    aliases = tuple(name for name in others if not name.startswith("*"))
+    return {
+        "served_names": (first, *(name for name in others if name.startswith("*"))),
+        "redirected_names": aliases,
+    }
+
+
+def _probe(app: App) -> HttpProbe:
+    host = app.server_names[0].replace("*", "www")
+    return HttpProbe(path=app.health_path, host=host, port=443 if app.tls else 80, tls=app.tls is not None)

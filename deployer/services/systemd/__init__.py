@@ -1,0 +1,9 @@
+"""systemd: one slice for everything of ours, one below it for deploys, a cap on the journal."""
+
+from __future__ import annotations
+
+from deployer.service import Service
+from deployer.services.systemd.budget import claims, numbers
+from deployer.services.systemd.files import wanted
+
+SERVICE = Service(name="systemd", runs=lambda _: True, claims=claims, numbers=numbers, wanted=wanted)
