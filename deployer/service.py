@@ -59,10 +59,12 @@ class UnitWanted:
 
     Attributes:
         unit: Full name.
+        taker: Whose grant it runs in.
         listens: It is only a socket: it must be up before its service, and a deploy never takes it down.
     """
 
     unit: str
+    taker: str
     listens: bool = False
 
 
@@ -99,8 +101,13 @@ class SecretWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseWanted:
-    """A database with a user of the same rights and no others, whose password is a secret of the host."""
+    """A database and a user with all rights on it and on no other, whose password is a secret of the host.
 
+    Attributes:
+        unit: The server's unit; the database is made once that runs.
+    """
+
+    unit: str
     name: str
     user: str
     secret_path: str
@@ -113,6 +120,7 @@ class CommandWanted:
     Attributes:
         name: For people.
         argv: Words of the command; the first is a program of the app's environment.
+        before: Unit that must not be started or restarted before it has run.
         once: Key under which the host remembers that it is done; None runs it with every new release.
         user: Who runs it.
         cwd: Where it is run.
@@ -122,6 +130,7 @@ class CommandWanted:
 
     name: str
     argv: tuple[str, ...]
+    before: str
     once: str | None
     app: str
     user: str

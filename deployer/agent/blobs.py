@@ -26,7 +26,7 @@ class Blobs:
         empty = source.tell() == 0
         source.seek(0)
         try:
-            self._tar = None if empty else tarfile.open(fileobj=source, mode="r:*")
+            self._tar = None if empty else tarfile.open(fileobj=source, mode="r:*")  # noqa: SIM115 - read for as long as the plan lasts
         except tarfile.TarError as error:
             raise Refusal("fault", f"the files of the plan cannot be read: {error}") from error
 
@@ -62,9 +62,7 @@ def unpack(packed: IO[bytes], directory: str) -> None:
                 name = _inside(member.name)
                 left_bytes -= member.size
                 if count > MAX_MEMBERS or left_bytes < 0:
-                    raise Refusal(
-                        "preparation", f"the release is more than {MAX_TREE_MIB} MiB or {MAX_MEMBERS} files"
-                    )
+                    raise Refusal("preparation", f"the release is more than {MAX_TREE_MIB} MiB or {MAX_MEMBERS} files")
                 target = os.path.join(directory, name)
                 if member.isdir():
                     os.makedirs(target, mode=0o755, exist_ok=True)

@@ -72,9 +72,7 @@ def read_frame(read: Read, max_blob_bytes: int = MAX_BLOB_BYTES) -> Optional[Tup
         return None
     json_bytes, blob_bytes = _LENGTHS.unpack(first + _exactly(read, _LENGTHS.size - len(first)))
     if json_bytes > MAX_JSON_BYTES or blob_bytes > max_blob_bytes:
-        raise ProtocolError(
-            "a frame claims %d + %d bytes, which is over the limit" % (json_bytes, blob_bytes)
-        )
+        raise ProtocolError("a frame claims %d + %d bytes, which is over the limit" % (json_bytes, blob_bytes))
     document = _document(_exactly(read, json_bytes))
     blob = tempfile.SpooledTemporaryFile(SPOOL_ABOVE_BYTES, dir=_spool_place())  # noqa: SIM115 - the caller closes
     for piece in _pieces(read, blob_bytes):

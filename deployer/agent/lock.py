@@ -1,4 +1,4 @@
-"""One transaction at a time: a flock, which the kernel frees when its holder dies. There is nothing to unlock by hand."""
+"""One transaction at a time: a flock, which the kernel frees when its holder dies. Nothing is unlocked by hand."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ def after(plan: dict[str, Any], transaction: str) -> dict[str, Any]:
         if wanted["kind"] == "absent":
             owned.pop(entry["path"], None)
         else:
-            owned[entry["path"]] = (
-                wanted["sha256"] if wanted["kind"] == "file" else f"link:{wanted['target']}"
-            )
+            owned[entry["path"]] = wanted["sha256"] if wanted["kind"] == "file" else f"link:{wanted['target']}"
     for entry in plan.get("activations", ()):
         if entry["kind"] == "stop":
             units.pop(entry["unit"], None)

@@ -69,21 +69,14 @@ def file_state(path: str) -> Document:
 def _compared(wanted: Document, budget: List[int]) -> Document:
     state, size_bytes = _state(wanted["path"])
     same = state.get("sha256") == wanted.get("sha256")
-    if (
-        state["kind"] != "file"
-        or same
-        or wanted.get("secret")
-        or size_bytes > min(CONTENT_LIMIT_BYTES, budget[0])
-    ):
+    if state["kind"] != "file" or same or wanted.get("secret") or size_bytes > min(CONTENT_LIMIT_BYTES, budget[0]):
         return state
     try:
         with open(wanted["path"], "rb") as file:
             content = file.read(size_bytes)
     except OSError:
         return state
-    if (
-        hashlib.sha256(content).hexdigest() == state["sha256"]
-    ):  # else it changed meanwhile; the hash alone is true
+    if hashlib.sha256(content).hexdigest() == state["sha256"]:  # else it changed meanwhile; the hash alone is true
         budget[0] -= size_bytes
         state["content"] = base64.b64encode(content).decode("ascii")
     return state

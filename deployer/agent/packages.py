@@ -67,9 +67,7 @@ def install(names: Sequence[str], work: Work, progress: Progress) -> list[str]:
             )
     if _dpkg_was_interrupted():
         progress.enter("packages", "finishing an interrupted installation first")
-        _with_policy(
-            ["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"], "dpkg --configure -a", work
-        )
+        _with_policy(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"], "dpkg --configure -a", work)
     progress.enter("packages", "installing " + " ".join(missing))
     _with_policy([*_APT, "install", "--", *missing], "apt-get install", work)
     return missing

@@ -45,9 +45,7 @@ def gate(probes: Sequence[dict[str, Any]], gate_s: float, progress: Progress) ->
         if waiting and ready_at is not None:
             raise Refusal("probe", f"it was ready, and then: {waiting}", detail=_last_words(units))
         if waiting and time.monotonic() > deadline:
-            raise Refusal(
-                "probe", f"not ready within {READY_WITHIN_S:.0f} s: {waiting}", detail=_last_words(units)
-            )
+            raise Refusal("probe", f"not ready within {READY_WITHIN_S:.0f} s: {waiting}", detail=_last_words(units))
         if not waiting and ready_at is None:
             ready_at = time.monotonic()
             progress.say(f"ready; watching for {gate_s:g} s")
@@ -76,9 +74,7 @@ class _Steady:
             active = state["active"]
             first = self._restarts[unit]
             if state["restarts"] != first:
-                raise _died(
-                    unit, f"{unit} died and was restarted by systemd ({state['restarts'] - first} times)"
-                )
+                raise _died(unit, f"{unit} died and was restarted by systemd ({state['restarts'] - first} times)")
             if active in ("active", "reloading"):
                 pid = self._pids.setdefault(unit, state["main_pid"])
                 if pid != state["main_pid"]:
@@ -126,9 +122,7 @@ def _connect(probe: dict[str, Any]) -> http.client.HTTPConnection:
         link = socket.create_connection((probe["address"], int(probe["port"])), ANSWER_WITHIN_S)
     if probe.get("tls"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = (
-            False  # the question is whether it answers; whose certificate it is, others check
-        )
+        context.check_hostname = False  # the question is whether it answers; whose certificate it is, others check
         context.verify_mode = ssl.CERT_NONE
         link = context.wrap_socket(link, server_hostname=probe.get("host"))
     connection = http.client.HTTPConnection(probe.get("host") or "localhost", timeout=ANSWER_WITHIN_S)

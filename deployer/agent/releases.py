@@ -16,9 +16,7 @@ PIP_TIMEOUT_S = 900
 WHOLE = ".whole"  # the mark of an environment that was finished
 
 
-def make(
-    releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, progress: Progress
-) -> list[str]:
+def make(releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, progress: Progress) -> list[str]:
     """Make the releases that are missing; one that is there is not touched. What a dead run left half made is removed.
 
     Everything belongs to root and can be read by all: an app cannot change its own code.
@@ -53,16 +51,12 @@ def make(
     return made
 
 
-def _make_environment(
-    entry: dict[str, Any], fresh: str, packed: blobs.Blobs, work: Work, progress: Progress
-) -> None:
+def _make_environment(entry: dict[str, Any], fresh: str, packed: blobs.Blobs, work: Work, progress: Progress) -> None:
     """Make the virtual environment in its final place, for its scripts hold that path; a mark says that it is whole."""
     wanted = entry["python_packages"]
     venv = places.checked_path(wanted["venv"])
     if venv.startswith((entry["path"] + "/", fresh + "/")):
-        raise Refusal(
-            "fault", "an environment cannot lie inside a release: it is made before the release has its name"
-        )
+        raise Refusal("fault", "an environment cannot lie inside a release: it is made before the release has its name")
     python = f"{venv}/bin/python"
     if not os.path.exists(f"{places.at(venv)}/{WHOLE}"):
         blobs.remove_tree(places.at(venv))

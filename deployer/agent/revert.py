@@ -79,9 +79,7 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
         "a directory's owner or mode cannot be put back",
         "",
     )
-    attempt(
-        lambda: staging.remove_made_directories(journal), "a directory that was made cannot be removed", ""
-    )
+    attempt(lambda: staging.remove_made_directories(journal), "a directory that was made cannot be removed", "")
     attempt(
         partial(systemctl.order, "daemon-reload"),
         "systemd cannot read its units again",

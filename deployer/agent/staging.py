@@ -142,9 +142,7 @@ def put_back(recorded: dict[str, Any], journal: Journal) -> None:
     kept = places.at(recorded["kept"])
     if os.path.lexists(kept):
         os.replace(kept, target)
-        durable.unlink_quietly(
-            kept
-        )  # two names of one file: then the rename did nothing, for nothing was swapped
+        durable.unlink_quietly(kept)  # two names of one file: then the rename did nothing, for nothing was swapped
     if not treestate.agrees(treestate.state_of(recorded["path"]), before):
         _rebuild(recorded, before, journal)
     durable.sync_directory(os.path.dirname(target))

@@ -10,9 +10,7 @@ from .refusal import Refusal
 ORDER_TIMEOUT_S = 120.0
 
 
-def order(
-    *words: str, timeout_s: float = ORDER_TIMEOUT_S, check: Callable[[float], None] | None = None
-) -> None:
+def order(*words: str, timeout_s: float = ORDER_TIMEOUT_S, check: Callable[[float], None] | None = None) -> None:
     """Run `systemctl` with these words.
 
     Raises:
@@ -29,9 +27,7 @@ def order(
 
 def last_words(unit: str) -> str:
     """Return a unit's state and the last lines of its log, for the error text."""
-    return command.run(
-        ["systemctl", "status", "--no-pager", "--full", "--lines=15", unit], timeout_s=20
-    ).output
+    return command.run(["systemctl", "status", "--no-pager", "--full", "--lines=15", unit], timeout_s=20).output
 
 
 def forget_failures(unit: str) -> None:

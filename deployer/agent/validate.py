@@ -49,9 +49,7 @@ def live(validators: Sequence[dict[str, Any]], progress: Progress) -> None:
     """Run every validator on the live files: after the swap, before any reload, for want of a namespace."""
     for validator in validators:
         progress.enter("validate", validator["name"] + " (files are in place, nothing is reloaded yet)")
-        _judge(
-            validator, command.run(validator["argv"], timeout_s=TIMEOUT_S, check=progress.check, whole=True)
-        )
+        _judge(validator, command.run(validator["argv"], timeout_s=TIMEOUT_S, check=progress.check, whole=True))
 
 
 def _judge(validator: dict[str, Any], result: command.Result) -> None:
@@ -71,9 +69,7 @@ def _judge(validator: dict[str, Any], result: command.Result) -> None:
     else:
         shown = (odd or ["no output"])[0].strip()[:300]
         message = f"{validator['name']}: refuses the new files (status {result.status}): {shown}"
-    raise Refusal(
-        "validation", message, detail=detail, next="nothing went live; correct the template or the inventory"
-    )
+    raise Refusal("validation", message, detail=detail, next="nothing went live; correct the template or the inventory")
 
 
 def _covers(paths: Sequence[str]) -> list[str]:
@@ -105,9 +101,7 @@ def _copy(covers: Sequence[str], copies: str, journal: Journal) -> list[tuple[st
             raise Refusal("disk_full", "the host's disk is full", detail=result.output)
         pairs.append((copy, cover))
     for recorded in journal.doc["files"]:
-        target = os.path.join(
-            os.path.realpath(os.path.dirname(recorded["path"])), os.path.basename(recorded["path"])
-        )
+        target = os.path.join(os.path.realpath(os.path.dirname(recorded["path"])), os.path.basename(recorded["path"]))
         for copy, cover in pairs:
             if not target.startswith(cover + "/"):
                 continue

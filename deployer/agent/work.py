@@ -81,9 +81,7 @@ class Work:
             call += ["-p", setting]
         call += [f"--setenv={name}={value}" for name, value in (environment or {}).items()]
         call.append("--")
-        call += [
-            word.replace("$", "$$") for word in argv
-        ]  # systemd expands variables in the words of a command
+        call += [word.replace("$", "$$") for word in argv]  # systemd expands variables in the words of a command
         check = self._progress.check if may_be_cut else None
         try:
             result = command.run(call, timeout_s=self._progress.left_s(timeout_s), check=check)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from deployer.inventory.load import load_inventory
-from deployer.inventory.models import Host, Inventory, Ssh
+from deployer.inventory.models import Entry, Host, Inventory, Ssh
 
-__all__ = ["Host", "Inventory", "Ssh", "load_inventory"]
+__all__ = ["Entry", "Host", "Inventory", "Ssh", "load_inventory"]

@@ -181,9 +181,7 @@ def _translated(error: Exception, login: Login, *, verified: bool) -> DeployerEr
     if isinstance(error, paramiko.AuthenticationException):
         keys = ", ".join(str(path) for path in login.key_files) or "the keys in ~/.ssh"
         agent = " and ssh-agent" if login.use_agent else ""
-        return AuthError(
-            f"the host refused the login of {login.user!r} with {keys}{agent}: {said}", where=where
-        )
+        return AuthError(f"the host refused the login of {login.user!r} with {keys}{agent}: {said}", where=where)
     if verified and not isinstance(error, (EOFError, OSError)):
         return AuthError(f"the login failed: {said}", where=where)
     if isinstance(error, NoValidConnectionsError):

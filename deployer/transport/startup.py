@@ -80,9 +80,7 @@ def explain(status: int | None, err: str, out: str, place: str) -> DeployerError
     if re.search(r"python3['’]?:? .*(not found|No such file)", err):  # noqa: RUF001 - as env prints it
         return AgentError("the host has no python3", where=place, next_step=_APT)
     if re.search(r"sudo['’]?:? .*(not found|No such file)", err):  # noqa: RUF001 - as env prints it
-        return SudoError(
-            "the host has no sudo", where=place, next_step="log in as root, or install sudo on the host"
-        )
+        return SudoError("the host has no sudo", where=place, next_step="log in as root, or install sudo on the host")
     for pattern, message, next_step in _SUDO_FAULTS:
         if re.search(pattern, err):
             return SudoError(message, where=place, next_step=next_step)

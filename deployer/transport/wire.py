@@ -87,9 +87,7 @@ class ChannelWire:
         if not (channel.recv_ready() or channel.recv_stderr_ready() or self._over()):
             self._selector.select(max(0.0, timeout_s))
         over = self._over()  # before the buffers: what came ahead of the end is then in them
-        out = err = (
-            b""  # no timeout is set here: another thread may be in write(), and both ready calls are true
-        )
+        out = err = b""  # no timeout is set here: another thread may be in write(), and both ready calls are true
         with contextlib.suppress(OSError):
             if channel.recv_stderr_ready():
                 err = channel.recv_stderr(CHUNK_BYTES)

@@ -29,7 +29,11 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
     return Wanted(
         packages=("python3", "python3-venv"),
         users=tuple(UserWanted(name=places.user, home=places.home) for places in apps),
-        directories=tuple(DirectoryWanted(path=places.home) for places in apps),
+        directories=(
+            DirectoryWanted(path="/etc/deployer"),
+            DirectoryWanted(path="/etc/deployer/secrets", mode="0700"),
+            *(DirectoryWanted(path=places.home) for places in apps),
+        ),
         secrets=tuple(SecretWanted(path=places.secret(name)) for places, app in apps.items() for name in app.secrets),
         releases=tuple(
             ReleaseWanted(
@@ -48,7 +52,10 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
         units=tuple(
             unit
             for places in apps
-            for unit in (UnitWanted(unit=places.socket_unit, listens=True), UnitWanted(unit=places.unit))
+            for unit in (
+                UnitWanted(unit=places.socket_unit, taker=places.app, listens=True),
+                UnitWanted(unit=places.unit, taker=places.app),
+            )
         ),
         probes=tuple(
             HttpProbe(path=app.health_path, host=app.server_names[0].replace("*", "www"), socket=places.socket)
@@ -58,8 +65,6 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
             Validator(
                 name=f"systemd-analyze verify ({places.unit})",
                 argv=("systemd-analyze", "verify", places.unit, places.socket_unit),
-                # the program comes with the release, which is not in place yet
-                allowed=(rf".*{places.venv}/bin/gunicorn.*(No such file or directory|not executable).*",),
             )
             for places in apps
         ),
@@ -126,6 +131,7 @@ def _commands(places: AppPlaces, app: App) -> list[CommandWanted]:
                 CommandWanted(
                     name=f"{verb} {places.app}",
                     argv=(program, *words[1:]),
+                    before=places.unit,
                     once=once,
                     app=places.app,
                     user=places.user,

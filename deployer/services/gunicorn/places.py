@@ -41,13 +41,13 @@ class AppPlaces:
 
     @property
     def current(self) -> str:
-        """Link to the live release."""
-        return f"{self.home}/current"
+        """Link to the live release. Both links have a small folder of their own, which a validator can be shown."""
+        return f"{self.home}/current/code"
 
     @property
     def venv(self) -> str:
         """Link to the live environment."""
-        return f"{self.home}/venv"
+        return f"{self.home}/current/venv"
 
     @property
     def config(self) -> str:

@@ -14,7 +14,7 @@ SECRETS = "/etc/deployer/secrets"
 def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
     """Want the server, its config read last of all, and a database for each app that has one."""
     databases = [
-        DatabaseWanted(name=database, user=database, secret_path=f"{SECRETS}/{name}.database_password")
+        DatabaseWanted(unit=UNIT, name=database, user=database, secret_path=f"{SECRETS}/{name}.database_password")
         for name, app in declaration.apps.items()
         if app.database is not None
         for database in [app.database.name or name]
@@ -31,7 +31,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
                 restarts=(UNIT,),
             ),
         ),
-        units=(UnitWanted(unit=UNIT),),
+        units=(UnitWanted(unit=UNIT, taker="mysql"),),
         databases=tuple(databases),
         validators=(
             # --help parses the config and ends; its thousand lines of help are no finding, what it warns of is

@@ -61,7 +61,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
                 restarts=(UNIT,),
             ),
         ),
-        units=(UnitWanted(unit=UNIT),),
+        units=(UnitWanted(unit=UNIT, taker="nginx"),),
         probes=tuple(_probe(app) for app in declaration.apps.values()),
         validators=(
             Validator(

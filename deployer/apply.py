@@ -1,0 +1,90 @@
+"""Applying a plan: everything it names goes to the agent in one request; the answer is committed, or an error."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import secrets
+import socket
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.plan import Plan
+from deployer.transport import Agent
+
+#: A first deploy on a slow link and a slow disk, s.
+TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A committed transaction.
+
+    Attributes:
+        transaction: Its name, under which the host keeps its record.
+        steps: What was done, each with its duration in ms.
+    """
+
+    transaction: str
+    steps: tuple[Mapping[str, Any], ...]
+
+
+def apply(agent: Agent, plan: Plan, wheels: Mapping[str, bytes], on_step: Callable[[str, str], None]) -> Applied:
+    """Make the host what the plan says, or leave it as it was.
+
+    Args:
+        agent: A running agent on the host that the plan was made for.
+        plan: A plan that is not empty.
+        wheels: Packed wheels for the apps whose environment has to be made; the host fetches what is not there.
+        on_step: Gets step and message as they come.
+
+    Raises:
+        DeployerError: Of the class that says what the host's state is.
+    """
+    document = dict(plan.document)
+    document["releases"] = [_with_wheels(release, wheels) for release in document["releases"]]
+    blobs = {**plan.blobs, **{f"{app}.wheels": packed for app, packed in wheels.items()}}
+    request = {"op": "apply", "transaction": transaction_name(), "who": who(), "plan": document}
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event.get("event") == "step":
+            on_step(str(event.get("step", "")), str(event.get("message", "")))
+
+    with tempfile.TemporaryFile() as packed:
+        _pack(blobs, packed)
+        packed.seek(0)
+        answer = agent.call(request, packed, on_event, timeout_s=TIMEOUT_S)
+    return Applied(str(answer["transaction"]), tuple(answer["steps"]))
+
+
+def transaction_name() -> str:
+    """Name a transaction so that names sort by time and never collide."""
+    return time.strftime("%Y%m%dt%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+
+
+def who() -> str:
+    """Name the person and the machine for the host's record."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        name = "unknown"
+    return f"{name}@{socket.gethostname()}"
+
+
+def _with_wheels(release: Mapping[str, Any], wheels: Mapping[str, bytes]) -> dict[str, Any]:
+    changed = dict(release)
+    if release["app"] in wheels:
+        changed["python_packages"] = {**release["python_packages"], "wheels_blob": f"{release['app']}.wheels"}
+    return changed
+
+
+def _pack(blobs: Mapping[str, bytes], stream: Any) -> None:
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, data in sorted(blobs.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o600
+            archive.addfile(entry, io.BytesIO(data))

@@ -1,0 +1,153 @@
+"""The straight line: inventory entry, budget, render | observe, plan, apply, verify. Library first, tasks are a shell.
+
+entry = load_inventory([Path("inventories")]).entry("blog1")
+with session(entry) as host:
+    plan = host.plan()
+    if not plan.is_empty:
+        host.apply(plan)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer import agreement, transport, wheels
+from deployer.allocate import allocate
+from deployer.apply import Applied, apply
+from deployer.errors import UsageError
+from deployer.inventory import Entry
+from deployer.plan import Plan, build_plan, questions
+from deployer.plan.build import unwanted_paths
+from deployer.release import Release, read_release
+from deployer.render import Rendered, render
+from deployer.transport import Agent, Login, Secret
+
+if TYPE_CHECKING:
+    from deployer.transport import Remote  # at run time fabric is imported only once a connection is wanted
+
+Say = Callable[[str], None]
+
+
+def _silent(_line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """All that can be known without the host: the end of the pure core, and the apps' sources."""
+
+    entry: Entry
+    rendered: Rendered
+    releases: tuple[Release, ...]
+
+
+def desired(entry: Entry, template_folders: Sequence[Path] = ()) -> Desired:
+    """Derive the budget, render the files, read the sources; everything that can fail without the host does it here.
+
+    Raises:
+        BudgetError: It does not fit.
+        RenderError: A template is wrong.
+        UsageError: An app's source is not there.
+    """
+    declaration = entry.declaration
+    rendered = render(declaration, allocate(declaration), template_folders=template_folders)
+    releases = tuple(read_release(name, app, entry.path(app.source)) for name, app in entry.host.apps.items())
+    return Desired(entry, rendered, releases)
+
+
+@dataclass
+class Session:
+    """A host with a running agent, and what is wanted of it."""
+
+    wanted: Desired
+    remote: Remote = field(repr=False)
+    agent: Agent = field(repr=False)
+    say: Say = field(repr=False, default=_silent)
+    any_os: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def observe(self) -> Mapping[str, Any]:
+        """Ask the host everything that a plan needs, in one request; a second one only for files no longer wanted."""
+        rendered, releases = self.wanted.rendered, self.wanted.releases
+        seen = self.agent.call(questions(rendered, releases), timeout_s=120)
+        unwanted = unwanted_paths(rendered, releases, seen)
+        if unwanted:
+            seen = self.agent.call(questions(rendered, releases, also=unwanted), timeout_s=120)
+        self.facts = seen["facts"]
+        return seen
+
+    def plan(self) -> Plan:
+        """Say what a deploy would do; changes nothing.
+
+        Raises:
+            FactsMismatch: The host is not what the inventory declares.
+        """
+        seen = self.observe()
+        place = self.remote.login.place
+        warnings = agreement.check(self.wanted.rendered, seen, place=place, any_os=self.any_os)
+        return replace(build_plan(self.wanted.rendered, self.wanted.releases, seen), warnings=warnings)
+
+    def apply(self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None) -> Applied:
+        """Make the plan true, or leave the host as it was; wheels are fetched before anything is sent."""
+        packed: dict[str, bytes] = {}
+        if self.wanted.entry.host.wheels == "control":
+            for release in self.wanted.releases:
+                if release.app in plan.environments:
+                    packed[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
+        return apply(self.agent, plan, packed, on_step)
+
+
+@contextmanager
+def session(
+    entry: Entry, *, template_folders: Sequence[Path] = (), say: Say = _silent, any_os: bool = False
+) -> Iterator[Session]:
+    """Connect to a host, once everything that can fail without it has been done.
+
+    Args:
+        entry: The host.
+        template_folders: The user's own templates.
+        say: Gets a line when something is worth telling.
+        any_os: Go on with an operating system that is not supported.
+    """
+    wanted = desired(entry, template_folders)
+    with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
+        yield Session(wanted, remote, agent, say, any_os)
+
+
+def login_of(entry: Entry, environ: Mapping[str, str] = os.environ) -> Login:
+    """Turn the inventory's ``ssh`` into a login.
+
+    Raises:
+        UsageError: The variable that is to hold the sudo password is not set.
+    """
+    ssh = entry.host.ssh
+    password = None
+    if ssh.sudo_password_env is not None:
+        text = environ.get(ssh.sudo_password_env)
+        if not text:
+            raise UsageError(
+                f"the environment variable {ssh.sudo_password_env} is not set; it is to hold the password for sudo",
+                where=f"hosts.{entry.name}.ssh.sudo_password_env",
+                next_step=f"read -rs {ssh.sudo_password_env} && export {ssh.sudo_password_env}",
+            )
+        password = Secret(text)
+    jump = None
+    if ssh.jump is not None:
+        jump = Login(address=ssh.jump.address, port=ssh.jump.port, user=ssh.jump.user, use_agent=ssh.use_agent)
+    return Login(
+        address=ssh.address,
+        port=ssh.port,
+        user=ssh.user,
+        key_files=(entry.path(ssh.key_file),) if ssh.key_file else (),
+        known_hosts_file=entry.path(ssh.known_hosts_file) if ssh.known_hosts_file else None,
+        host_key=ssh.host_key,
+        accept_new=ssh.accept_new,
+        sudo_password=password,
+        use_agent=ssh.use_agent,
+        jump=jump,
+    )

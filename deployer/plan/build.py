@@ -1,0 +1,172 @@
+"""Building the plan: each kind of thing that is wanted, held against the host's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deployer.plan.changes import Change, Plan
+from deployer.plan.desired import Item, PlacedRelease, items, placed, unit_hashes
+from deployer.plan.difference import difference, is_as_wanted, state_before
+from deployer.plan.units import RUNS, unit_actions
+from deployer.release import Release
+from deployer.render import Rendered
+from deployer.services.systemd.budget import DEPLOY
+from deployer.services.systemd.files import DEPLOY_SLICE
+
+#: How long the probes must hold before a deploy is committed, s.
+GATE_S = 4
+#: The host returns by itself this long after the swap if nobody commits, s: the slowest migration has to fit in.
+RETURN_AFTER_S = 300
+
+Observation = Mapping[str, Any]
+
+
+def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observation) -> Plan:
+    """Say what a deploy would do.
+
+    Args:
+        rendered: What the host shall have.
+        releases: The apps' sources.
+        seen: The host's answer to ``questions``, which also asked about owned paths that are no longer wanted.
+
+    Returns:
+        A plan; empty if the host is as wanted.
+    """
+    wanted, own = rendered.wanted, placed(rendered, releases)
+    all_items = (*items(rendered, own), *_left_over(rendered, own, seen))
+    moved = [item for item in all_items if not is_as_wanted(seen["files"].get(item.path, {}), item.after)]
+    changes: list[Change] = []
+    blobs: dict[str, bytes] = {}
+
+    packages = [name for name in dict.fromkeys(wanted.packages) if seen["packages"].get(name) is None]
+    changes += [Change("package", "install", name) for name in packages]
+    users = [user for user in wanted.users if not seen["users"].get(user.name)]
+    changes += [Change("user", "add", user.name) for user in users]
+    directories = [one for one in wanted.directories if not seen["paths"].get(one.path)]
+    changes += [Change("directory", "create", one.path) for one in directories]
+    secrets = [one for one in wanted.secrets if not seen["paths"].get(one.path)]
+    changes += [Change("secret", "create", one.path, "made on the host, never leaves it") for one in secrets]
+    release_documents, release_changes, environments = _releases(own, seen, blobs)
+    changes += release_changes
+    changes += [difference(item, seen["files"].get(item.path, {})) for item in moved]
+
+    hashes = {unit.unit: unit_hashes(unit.unit, all_items) for unit in wanted.units}
+    activations, more = unit_actions(rendered, moved, hashes, seen)
+    changes += more
+
+    document = {
+        "packages": packages,
+        "users": [{"name": user.name, "home": user.home} for user in users],
+        "directories": [
+            {"path": one.path, "mode": one.mode, "owner": one.owner, "group": one.group} for one in wanted.directories
+        ],
+        "secrets": [{"path": one.path, "bytes": one.random_bytes} for one in secrets],
+        "work": {
+            "slice": DEPLOY_SLICE,
+            "memory_max_mib": _work_memory_mib(rendered, seen),
+        },
+        "releases": release_documents,
+        "files": [_file_document(number, item, seen, blobs) for number, item in enumerate(moved)],
+        "validators": [
+            {"name": one.name, "argv": list(one.argv), "allowed": list(one.allowed)} for one in wanted.validators
+        ],
+        "activations": activations,
+        "record_units": hashes,
+        "probes": _probes(rendered),
+        "gate_s": GATE_S,
+        "return_after_s": RETURN_AFTER_S,
+    }
+    return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments)
+
+
+def unwanted_paths(rendered: Rendered, releases: Sequence[Release], seen: Observation) -> list[str]:
+    """List the paths that an earlier deploy owned and that are no longer wanted; they have to be asked about."""
+    current = {item.path for item in items(rendered, placed(rendered, releases))}
+    return sorted(path for path in seen.get("owned", {}) if path not in current)
+
+
+def _work_memory_mib(rendered: Rendered, seen: Observation) -> int:
+    """Give one command of a deploy its own grant, and that of every service which does not run yet.
+
+    A first deploy installs a database whose package starts the server to make its tables; the memory that the
+    server will have later is free then. So it fits on every deploy, and a first one is not slowed down.
+    """
+    grants = rendered.budget.grants
+    units = rendered.wanted.units
+    running = {one.taker for one in units if seen["units"].get(one.unit, {}).get("active") in RUNS}
+    idle = {one.taker for one in units} - running
+    return sum(grants[taker].memory_mib for taker in {DEPLOY, *idle})
+
+
+def _left_over(rendered: Rendered, own: Sequence[PlacedRelease], seen: Observation) -> list[Item]:
+    current = {item.path for item in items(rendered, own)}
+    left = [path for path in seen.get("owned", {}) if path not in current]
+    # nginx's own files are read again when one goes; a unit's file goes with its unit, which is stopped
+    return [
+        Item(path, {"kind": "absent"}, None, ("nginx.service",) if path.startswith("/etc/nginx/") else (), ())
+        for path in sorted(left)
+        if seen["files"].get(path, {}).get("kind", "absent") != "absent"
+    ]
+
+
+def _releases(
+    own: Sequence[PlacedRelease], seen: Observation, blobs: dict[str, bytes]
+) -> tuple[list[dict[str, Any]], list[Change], tuple[str, ...]]:
+    documents: list[dict[str, Any]] = []
+    changes: list[Change] = []
+    environments: list[str] = []
+    for one in own:
+        has_release, has_environment = seen["paths"].get(one.path), seen["paths"].get(one.whole_mark)
+        if has_release and has_environment:
+            continue
+        app = one.release.app
+        if not has_environment:
+            environments.append(app)
+            changes.append(
+                Change("environment", "create", one.environment_path, f"{app}: {one.release.requirements_path.name}")
+            )
+        changes.append(Change("release", "create", one.path, app))
+        blobs[f"{app}.tree"] = one.release.tree
+        blobs[f"{app}.requirements"] = one.release.requirements
+        documents.append(
+            {
+                "app": app,
+                "path": one.path,
+                "blob": f"{app}.tree",
+                "user": one.wanted.user,
+                "python_packages": {
+                    "venv": one.environment_path,
+                    "requirements_blob": f"{app}.requirements",
+                    "wheels_blob": None,
+                },
+            }
+        )
+    return documents, changes, tuple(environments)
+
+
+def _file_document(number: int, item: Item, seen: Observation, blobs: dict[str, bytes]) -> dict[str, Any]:
+    after = dict(item.after)
+    if item.content is not None:
+        after["blob"] = f"file.{number}"
+        after["secret"] = False
+        blobs[after["blob"]] = item.content
+    return {"path": item.path, "before": state_before(seen["files"].get(item.path, {})), "after": after}
+
+
+def _probes(rendered: Rendered) -> list[dict[str, Any]]:
+    units = [{"kind": "unit", "unit": unit.unit} for unit in rendered.wanted.units]
+    return units + [
+        {
+            "kind": "http",
+            "address": "127.0.0.1",
+            "port": probe.port,
+            "socket": probe.socket or None,
+            "tls": probe.tls,
+            "host": probe.host,
+            "path": probe.path,
+            "status": list(probe.status),
+            "contains": probe.contains,
+        }
+        for probe in rendered.wanted.probes
+    ]

@@ -1,0 +1,109 @@
+"""What the host shall have, the links of the releases included, and the hashes that tell what must be restarted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.release import Release
+from deployer.render import Rendered
+from deployer.service import ReleaseWanted
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One path of ours on the host.
+
+    Attributes:
+        path: Where.
+        after: The protocol's STATE that it shall have, without blob names.
+        content: Bytes of a file; None for a link.
+        reloads: Units that read it again on a reload.
+        restarts: Units that have to be restarted for it.
+    """
+
+    path: str
+    after: Mapping[str, Any]
+    content: bytes | None
+    reloads: tuple[str, ...]
+    restarts: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What a unit's hash is made of."""
+        if self.after["kind"] == "link":
+            return f"link:{self.after['target']}"
+        return f"{self.after['sha256']} {self.after['mode']} {self.after['owner']}:{self.after['group']}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRelease:
+    """A release and where it goes."""
+
+    wanted: ReleaseWanted
+    release: Release
+
+    @property
+    def path(self) -> str:
+        """Folder of this release."""
+        return f"{self.wanted.folder}/{self.release.identifier}"
+
+    @property
+    def environment_path(self) -> str:
+        """Folder of its Python environment."""
+        return f"{self.wanted.venvs}/{self.release.environment}"
+
+    @property
+    def whole_mark(self) -> str:
+        """File that the agent puts into an environment once it is whole."""
+        return f"{self.environment_path}/.whole"
+
+
+def placed(rendered: Rendered, releases: Sequence[Release]) -> tuple[PlacedRelease, ...]:
+    """Pair what apps want with their sources."""
+    by_app = {release.app: release for release in releases}
+    return tuple(PlacedRelease(wanted, by_app[wanted.app]) for wanted in rendered.wanted.releases)
+
+
+def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, ...]:
+    """List every path of ours: files, links, and the links that make a release live; sorted by path."""
+    found = [
+        Item(
+            file.path,
+            {
+                "kind": "file",
+                "sha256": file.sha256,
+                "mode": file.wanted.mode,
+                "owner": file.wanted.owner,
+                "group": file.wanted.group,
+            },
+            file.content,
+            file.wanted.reloads,
+            file.wanted.restarts,
+        )
+        for file in rendered.files
+    ]
+    for link in rendered.links:
+        after = {"kind": "absent"} if link.target is None else {"kind": "link", "target": link.target}
+        found.append(Item(link.path, after, None, link.reloads, link.restarts))
+    for release in releases:
+        for path, target in (
+            (release.wanted.current, release.path),
+            (release.wanted.venv, release.environment_path),
+        ):
+            found.append(Item(path, {"kind": "link", "target": target}, None, (), release.wanted.restarts))
+    return tuple(sorted(found, key=lambda item: item.path))
+
+
+def unit_hashes(unit: str, all_items: Iterable[Item]) -> dict[str, str]:
+    """Hash what a unit reads at start, and what it reads again on a reload; the host records them at a commit."""
+    restart, reload = hashlib.sha256(), hashlib.sha256()
+    for item in all_items:
+        line = f"{item.path} {item.fingerprint}\n".encode()
+        if unit in item.restarts:
+            restart.update(line)
+        if unit in item.reloads:
+            reload.update(line)
+    return {"restart_hash": restart.hexdigest()[:16], "reload_hash": reload.hexdigest()[:16]}

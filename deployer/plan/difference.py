@@ -1,0 +1,64 @@
+"""One path's state on the host against the one that is wanted, and the difference as text."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from deployer.plan.changes import Change
+from deployer.plan.desired import Item
+
+State = Mapping[str, Any]
+COMPARED = ("sha256", "mode", "owner", "group", "target")
+
+
+def is_as_wanted(seen: State, wanted: State) -> bool:
+    """Say whether a path is as wanted: kind, content, mode and owner, or the target of a link."""
+    if seen.get("kind", "absent") != wanted["kind"]:
+        return False
+    return all(seen.get(key) == wanted[key] for key in COMPARED if key in wanted)
+
+
+def state_before(seen: State) -> dict[str, Any]:
+    """Give what the agent compares with before it changes anything: the state that the plan was made for."""
+    return {key: value for key, value in seen.items() if key != "content"} or {"kind": "absent"}
+
+
+def difference(item: Item, seen: State) -> Change:
+    """Describe one change of a path, with a diff where there is text on both sides."""
+    kind = seen.get("kind", "absent")
+    if item.after["kind"] == "absent":
+        return Change("file", "remove", item.path, "no longer wanted")
+    if item.after["kind"] == "link":
+        because = f"now {seen.get('target', kind)}" if kind != "absent" else ""
+        return Change(
+            "file", "change" if kind != "absent" else "add", f"{item.path} -> {item.after['target']}", because
+        )
+    text = (item.content or b"").decode("utf-8", "replace")
+    if kind == "absent":
+        return Change("file", "add", item.path, diff=_diff("", text, item.path))
+    if kind != "file":
+        return Change("file", "change", item.path, f"now a {kind}", diff=_diff("", text, item.path))
+    because = ", ".join(
+        f"{key} {seen.get(key)} becomes {item.after[key]}"
+        for key in ("mode", "owner", "group")
+        if seen.get(key) != item.after[key]
+    )
+    before = _text(seen)
+    return Change("file", "change", item.path, because, diff="" if before is None else _diff(before, text, item.path))
+
+
+def _text(seen: State) -> str | None:
+    content = seen.get("content")
+    if not isinstance(content, str):
+        return None
+    return base64.b64decode(content).decode("utf-8", "replace")
+
+
+def _diff(before: str, after: str, path: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), f"{path} (host)", f"{path} (plan)"
+    )
+    return "".join(line if line.endswith("\n") else line + "\n" for line in lines)

@@ -1,0 +1,129 @@
+"""What is started, restarted or reloaded, made or run, and in which order: only what something changed for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from deployer.plan.changes import Change, Verb
+from deployer.plan.desired import Item
+from deployer.render import Rendered
+from deployer.service import CommandWanted
+
+RUNS = ("active", "reloading")
+ENABLED = ("enabled", "enabled-runtime", "static", "generated", "alias", "indirect")
+UNIT_FOLDER = "/etc/systemd/system/"
+COMMAND_TIMEOUT_S = 240
+
+Activations = list[dict[str, Any]]
+
+
+def unit_actions(
+    rendered: Rendered, moved: Sequence[Item], hashes: Mapping[str, Mapping[str, str]], seen: Mapping[str, Any]
+) -> tuple[Activations, list[Change]]:
+    """Choose the activations, in order.
+
+    Args:
+        rendered: What the host shall have.
+        moved: The paths that change.
+        hashes: Of each unit, what it reads at start and on a reload.
+        seen: The host's answer.
+
+    Returns:
+        The protocol's ``activations`` and the same as changes for people.
+    """
+    activations: Activations = []
+    changes: list[Change] = []
+    ours = [unit.unit for unit in rendered.wanted.units]
+    for unit in dict.fromkeys(unit for item in moved for unit in (*item.reloads, *item.restarts)):
+        if unit not in ours:  # the system's own, such as journald: nothing to enable, nothing to record
+            activations.append({"kind": "unit", "unit": unit, "action": "restart", "enable": False})
+            changes.append(Change("unit", "restart", unit, _because(unit, moved)))
+    for wanted in rendered.wanted.units:
+        unit = wanted.unit
+        commands = [command for command in rendered.wanted.commands if command.before == unit]
+        for command in commands:
+            if _is_due(command, rendered, moved, seen):
+                activations.append(_command(command))
+                changes.append(Change("command", "run", command.name, " ".join(command.argv[1:])))
+        verb, because = _verb(unit, moved, hashes[unit], seen, is_socket=wanted.listens)
+        if verb:
+            activations.append(
+                {
+                    "kind": "unit",
+                    "unit": unit,
+                    "action": "start" if verb == "enable" else verb,
+                    "enable": True,
+                    **hashes[unit],
+                }
+            )
+            changes.append(Change("unit", verb, unit, because))
+        for database in rendered.wanted.databases:
+            if database.unit == unit and seen["databases"].get(database.name) is not True:
+                activations.append(
+                    {
+                        "kind": "database",
+                        "name": database.name,
+                        "user": database.user,
+                        "secret": database.secret_path,
+                    }
+                )
+                changes.append(Change("database", "create", database.name, "if it is not there"))
+    for item in moved:
+        gone = item.path.removeprefix(UNIT_FOLDER)
+        if item.after["kind"] == "absent" and item.path.startswith(UNIT_FOLDER) and "/" not in gone:
+            activations.append({"kind": "stop", "unit": gone})
+            changes.append(Change("unit", "stop", gone, "no longer wanted"))
+    return activations, changes
+
+
+def _verb(
+    unit: str, moved: Sequence[Item], hashes: Mapping[str, str], seen: Mapping[str, Any], *, is_socket: bool
+) -> tuple[Verb | None, str]:
+    state = seen["units"].get(unit, {})
+    because = _because(unit, moved)
+    if state.get("active") not in RUNS:
+        verb = "start" if is_socket or state.get("active") != "failed" else "restart"
+        return cast("Verb", verb), "does not run"
+    if any(unit in item.restarts for item in moved):
+        return "restart", because
+    if state.get("restart_hash") != hashes["restart_hash"]:
+        return "restart", "runs with other settings than its files have"
+    if any(unit in item.reloads for item in moved):
+        return "reload", because
+    if state.get("reload_hash") != hashes["reload_hash"]:
+        return "reload", "has not read its files since they changed"
+    if state.get("enabled") not in ENABLED:
+        return "enable", "would not start at boot"
+    return None, ""
+
+
+def _because(unit: str, moved: Sequence[Item]) -> str:
+    paths = [item.path for item in moved if unit in item.restarts or unit in item.reloads]
+    return f"for {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "") if paths else ""
+
+
+def _is_due(command: CommandWanted, rendered: Rendered, moved: Sequence[Item], seen: Mapping[str, Any]) -> bool:
+    if command.once is not None:
+        return command.once not in seen.get("done", ())
+    links = {
+        path
+        for release in rendered.wanted.releases
+        if release.app == command.app
+        for path in (release.current, release.venv)
+    }
+    return any(item.path in links for item in moved)
+
+
+def _command(command: CommandWanted) -> dict[str, Any]:
+    return {
+        "kind": "command",
+        "name": command.name,
+        "once": command.once,
+        "argv": list(command.argv),
+        "user": command.user,
+        "cwd": command.cwd,
+        "environment": dict(command.environment),
+        "credentials": dict(command.credentials),
+        "timeout_s": COMMAND_TIMEOUT_S,
+    }

@@ -1,0 +1,135 @@
+"""A release: an app's source as it is on this machine, packed so that the same source gives the same bytes and name."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.app import App
+from deployer.errors import UsageError
+
+#: Folders and files that are no part of an app.
+LEFT_OUT = frozenset(
+    [
+        ".git",
+        ".hg",
+        ".svn",
+        ".venv",
+        "venv",
+        "__pycache__",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        "node_modules",
+        ".env",
+        ".DS_Store",
+    ]
+)
+LEFT_OUT_SUFFIXES = (".pyc", ".pyo", ".swp")
+#: An app's source beyond this is a mistake (a database dump, a folder of uploads), bytes.
+MOST_BYTES = 256 << 20
+#: Tells the app which release it is: EnvironmentFile of its unit.
+MARK = ".deployer-release"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One app's source, packed.
+
+    Attributes:
+        app: The app.
+        identifier: Twelve hex digits of the content: the folder's name on the host.
+        tree: Tar of the source.
+        requirements: The requirements file, with hashes.
+        requirements_path: Where it is on this machine.
+    """
+
+    app: str
+    identifier: str
+    tree: bytes
+    requirements: bytes
+    requirements_path: Path
+
+    @property
+    def environment(self) -> str:
+        """Name of the virtual environment: by the requirements alone, so that most releases share one."""
+        return hashlib.sha256(self.requirements).hexdigest()[:12]
+
+
+def read_release(name: str, app: App, source: Path) -> Release:
+    """Read and pack an app's source.
+
+    Args:
+        name: The app.
+        app: As declared.
+        source: Its folder.
+
+    Raises:
+        UsageError: The folder or its requirements file is missing, something in it cannot be packed, or it is huge.
+    """
+    where = f"app {name}"
+    if not source.is_dir():
+        raise UsageError(f"the source {source} is not a folder", where=where, next_step="correct `source` of the app")
+    requirements = source / app.requirements
+    try:
+        required = requirements.read_bytes()
+        if b"--hash=" not in required:
+            raise UsageError(
+                f"{requirements} has no hashes",
+                where=where,
+                next_step=f"uv pip compile --generate-hashes requirements.in -o {app.requirements}",
+            )
+        files = sorted(_files(source), key=lambda path: path.relative_to(source).as_posix())
+        digest = hashlib.sha256()
+        contents = []
+        total = 0
+        for path in files:
+            data = path.read_bytes()
+            total += len(data)
+            if total > MOST_BYTES:
+                raise UsageError(
+                    f"the source {source} is larger than {MOST_BYTES >> 20} MiB", where=where, next_step="move data out"
+                )
+            relative = path.relative_to(source).as_posix()
+            executable = bool(path.stat().st_mode & 0o100)
+            digest.update(f"{relative}\0{executable:d}\0{len(data)}\0".encode() + data)
+            contents.append((relative, data, 0o755 if executable else 0o644))
+    except OSError as error:
+        raise UsageError(f"the source cannot be read: {error}", where=where) from error
+    identifier = digest.hexdigest()[:12]
+    mark = (MARK, f"RELEASE={identifier}\n".encode(), 0o644)
+    return Release(name, identifier, _tar([*contents, mark]), required, requirements)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.name in LEFT_OUT or path.suffix in LEFT_OUT_SUFFIXES:
+            continue
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(f"{path} is a link out of the source", next_step="put a copy there instead")
+        if path.is_dir():
+            yield from _files(path)
+        elif path.is_file():
+            yield path
+
+
+def _tar(contents: list[tuple[str, bytes, int]]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        folders: set[str] = set()
+        for name, data, mode in contents:
+            for parent in reversed(Path(name).parents):
+                text = parent.as_posix()
+                if text not in (".", *folders):
+                    folders.add(text)
+                    entry = tarfile.TarInfo(text)
+                    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                    archive.addfile(entry)
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), mode
+            archive.addfile(entry, io.BytesIO(data))
+    return stream.getvalue()
