@@ -1,7 +1,7 @@
 """The gate: the new state must answer, and go on answering, before it is committed.
 
-First it may take a while to become ready; from its first complete success on, nothing may fail any more. A unit that dies or
-is restarted by systemd fails the gate at once, in both phases.
+First it may take a while to become ready; from its first complete success on, nothing may fail any more. A unit that
+dies or is restarted by systemd fails the gate at once, in both phases.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Refusal(Exception):  # noqa: N818 - the name says what the host answered
         state: str = "untouched",
         step: str = "",
         detail: str = "",
-        next: str = "",
+        next: str = "",  # noqa: A002 - the name that it has in the protocol
     ) -> None:
         super().__init__(message)
         self.kind = kind

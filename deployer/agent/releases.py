@@ -64,7 +64,7 @@ def _make_environment(entry: dict[str, Any], fresh: str, packed: blobs.Blobs, wo
         aside = fresh + ".pip"
         blobs.remove_tree(places.at(aside))
         try:
-            _install(venv, aside, wanted, packed, work, progress)
+            _install(venv, aside, wanted, packed, work=work, progress=progress)
         except BaseException:
             blobs.remove_tree(places.at(venv))
             raise
@@ -76,7 +76,7 @@ def _make_environment(entry: dict[str, Any], fresh: str, packed: blobs.Blobs, wo
 
 
 def _install(
-    venv: str, aside: str, wanted: dict[str, Any], packed: blobs.Blobs, work: Work, progress: Progress
+    venv: str, aside: str, wanted: dict[str, Any], packed: blobs.Blobs, *, work: Work, progress: Progress
 ) -> None:
     os.mkdir(places.at(aside), 0o700)
     durable.write_new(places.at(f"{aside}/requirements.txt"), packed.read(wanted["requirements_blob"]), 0o600)

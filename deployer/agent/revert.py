@@ -1,7 +1,7 @@
 """The return: everything that a transaction did to the live host is taken back, from the journal alone.
 
-Used by a transaction that fails, by the timer that it armed, and by the next transaction that finds an open journal. Every step
-may be done again; a step that fails does not keep the others from being tried.
+Used by a transaction that fails, by the timer that it armed, and by the next transaction that finds an open
+journal. Every step may be done again; a step that fails does not keep the others from being tried.
 """
 
 from __future__ import annotations

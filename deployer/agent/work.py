@@ -93,7 +93,7 @@ class Work:
         return result
 
 
-def failure(kind: str, what: str, result: command.Result, *, next: str = "") -> Refusal:
+def failure(kind: str, what: str, result: command.Result, *, next: str = "") -> Refusal:  # noqa: A002 - as in the protocol
     """Return the refusal for a command that ended badly; a full disk is called by its name."""
     if result.says_disk_full:
         return Refusal("disk_full", f"{what}: the host's disk is full", detail=result.output)

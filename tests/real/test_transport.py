@@ -139,7 +139,9 @@ def test_a_user_who_may_not_use_sudo_is_named(host):
 def test_the_password_is_in_no_log_and_no_process_list_of_the_host(host):
     with connect(host.login("tr-pass", sudo_password=Secret(PASSWORD))) as remote, remote.agent() as agent:
         agent.call(OBSERVE)
-        seen = host.sh("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; journalctl -b --no-pager")
+        seen = host.sh(
+            "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; journalctl -b --no-pager"
+        )
     assert "deployer-" in seen
     assert "passw0rd" not in seen
 
@@ -275,7 +277,11 @@ def test_what_listens_there_is_no_ssh_server(host, greeting, monkeypatch):
 
 def test_a_host_behind_another(host):
     behind = Login(
-        address="127.0.0.1", user="root", key_files=(host.key_file,), host_key=host.keys["ssh-ed25519"], jump=host.login()
+        address="127.0.0.1",
+        user="root",
+        key_files=(host.key_file,),
+        host_key=host.keys["ssh-ed25519"],
+        jump=host.login(),
     )
     assert observe(behind)["ports"]["22"] == "sshd"
     with raises(errors.HostKeyError, "CHANGED"):
@@ -327,7 +333,9 @@ def test_a_killed_sshd_session_is_a_lost_link_at_once(host):
 
 
 def _kill_agent(host):
-    host.sh("for p in /proc/[0-9]*; do grep -q DEPLOYER-AGENT $p/cmdline 2>/dev/null && kill -9 ${p#/proc/} || true; done")
+    host.sh(
+        "for p in /proc/[0-9]*; do grep -q DEPLOYER-AGENT $p/cmdline 2>/dev/null && kill -9 ${p#/proc/} || true; done"
+    )
 
 
 def test_one_connection_and_one_channel_carry_everything(host):
@@ -344,4 +352,6 @@ def test_one_connection_and_one_channel_carry_everything(host):
 def test_the_host_is_left_as_it_was(host):
     before = host.sh("find /etc /usr/local /var/lib/deployer /root /tmp -newer /proc/1 -type f 2>/dev/null | sort")
     observe(host.login())
-    assert host.sh("find /etc /usr/local /var/lib/deployer /root /tmp -newer /proc/1 -type f 2>/dev/null | sort") == before
+    assert (
+        host.sh("find /etc /usr/local /var/lib/deployer /root /tmp -newer /proc/1 -type f 2>/dev/null | sort") == before
+    )

@@ -114,9 +114,7 @@ def test_the_record_of_the_last_commit_is_told(record, monkeypatch):
     path = record / "var/lib/deployer/manifest.json"
     path.parent.mkdir(parents=True)
     units = {"a.service": {"restart_hash": "r", "reload_hash": "l"}}
-    path.write_text(
-        json.dumps({"units": units, "owned": {"/a": "h"}, "done": ["k"], "last_transaction": "t1"})
-    )
+    path.write_text(json.dumps({"units": units, "owned": {"/a": "h"}, "done": ["k"], "last_transaction": "t1"}))
     monkeypatch.setattr(unitstate, "output", lambda argv: "Id=a.service\nMainPID=7\n\nId=b.service\n")
     answer = observe.run({"units": ["a.service", "b.service"]})
     assert (answer["owned"], answer["done"], answer["last_transaction"]) == ({"/a": "h"}, ["k"], "t1")

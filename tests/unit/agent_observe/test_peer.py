@@ -94,9 +94,7 @@ def answer(monkeypatch, op, error):
     return frame[0]["error"]
 
 
-@pytest.mark.parametrize(
-    ("op", "state"), [("observe", "untouched"), ("sample", "untouched"), ("apply", "unknown")]
-)
+@pytest.mark.parametrize(("op", "state"), [("observe", "untouched"), ("sample", "untouched"), ("apply", "unknown")])
 def test_a_fault_of_ours_says_the_state_that_the_request_can_have_left(monkeypatch, op, state):
     found = answer(monkeypatch, op, ZeroDivisionError("by us"))
     assert (found["kind"], found["state"], found["step"]) == ("fault", state, op)

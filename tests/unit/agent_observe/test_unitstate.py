@@ -58,18 +58,14 @@ def test_all_units_are_asked_for_at_once_and_an_alias_keeps_the_name_it_was_aske
     assert found["app.slice"]["main_pid"] == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["--help", "app@.service", "*.service", "a b.service", "nginx", "", "a.service\n"]
-)
+@pytest.mark.parametrize("name", ["--help", "app@.service", "*.service", "a b.service", "nginx", "", "a.service\n"])
 def test_what_is_no_unit_is_not_asked_about(systemd, name):
     asked = systemd("")
     assert unitstate.show([name])[name]["load"] == "not-found"
     assert asked == []
 
 
-@pytest.mark.parametrize(
-    "name", ["app@blog.service", "system-x\\x2dy.slice", "a_b-1.timer", "dev-sda1.device"]
-)
+@pytest.mark.parametrize("name", ["app@blog.service", "system-x\\x2dy.slice", "a_b-1.timer", "dev-sda1.device"])
 def test_real_names_are(systemd, name):
     systemd("Id=x\nLoadState=loaded\n")
     assert unitstate.show([name])[name]["load"] == "loaded"

@@ -116,9 +116,7 @@ def test_endless_events_end_with_the_time_of_the_request():
         call(flood(frames.MAGIC, piece=frames.encode({"event": "step"}) * 100), timeout_s=0.5)
 
 
-@pytest.mark.parametrize(
-    "play", [lambda sock, err: time.sleep(2), greeted(wait_s=2), greeted(b"\0\0", wait_s=2)]
-)
+@pytest.mark.parametrize("play", [lambda sock, err: time.sleep(2), greeted(wait_s=2), greeted(b"\0\0", wait_s=2)])
 def test_silence_is_a_lost_link(play):
     with pytest.raises(errors.ConnectError, match="silent"):
         call(play)
@@ -146,9 +144,7 @@ def test_a_link_lost_while_observing_changed_nothing(cut):
         call(greeted(whole[:cut]))
 
 
-@pytest.mark.parametrize(
-    "play", [greeted(), greeted(wait_s=2), greeted(b"\0\0\0"), greeted(b"garbage" * 9, wait_s=1)]
-)
+@pytest.mark.parametrize("play", [greeted(), greeted(wait_s=2), greeted(b"\0\0\0"), greeted(b"garbage" * 9, wait_s=1)])
 def test_a_link_lost_while_applying_is_unknown_and_says_what_happens_now(play):
     with pytest.raises(errors.HostUnknown) as caught:
         call(play, APPLY)

@@ -118,9 +118,7 @@ def test_a_pin_is_a_key_or_a_fingerprint():
         assert not knownhosts.pinned(pin).empty
 
 
-@pytest.mark.parametrize(
-    "pin", ["", "ssh-ed25519", "ssh-ed25519 AAAA", "MD5:aa:bb", A.text.replace("ed25519", "rsa")]
-)
+@pytest.mark.parametrize("pin", ["", "ssh-ed25519", "ssh-ed25519 AAAA", "MD5:aa:bb", A.text.replace("ed25519", "rsa")])
 def test_a_broken_pin_is_an_error_and_trusts_nothing(pin):
     with pytest.raises(HostKeyError, match="pinned"):
         knownhosts.pinned(pin)
@@ -129,9 +127,7 @@ def test_a_broken_pin_is_an_error_and_trusts_nothing(pin):
 def test_a_fingerprint_is_what_openssh_shows():
     # ssh-keygen -lf on this very key
     text = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
-    assert (
-        knownhosts.fingerprint(base64.b64decode(text)) == "SHA256:ZkAslGjFiUHdGf/WUL8rQvkib4PTvQatUV0OUQSncCA"
-    )
+    assert knownhosts.fingerprint(base64.b64decode(text)) == "SHA256:ZkAslGjFiUHdGf/WUL8rQvkib4PTvQatUV0OUQSncCA"
 
 
 def test_a_new_key_is_written_on_a_line_of_its_own(tmp_path):

@@ -61,9 +61,7 @@ def test_what_a_host_says_cannot_drive_the_terminal_or_fill_it():
     assert len(str(found)) < 20_000
 
 
-@pytest.mark.parametrize(
-    "document", [{}, {"message": None, "state": "untouched"}, {"message": 7, "detail": {}}]
-)
+@pytest.mark.parametrize("document", [{}, {"message": None, "state": "untouched"}, {"message": 7, "detail": {}}])
 def test_a_document_without_its_parts_is_an_error_all_the_same(document):
     assert isinstance(error_from(document, op="observe", place="h"), errors.DeployerError)
 
