@@ -1,4 +1,4 @@
-"""The new files, put beside their targets where a rename is atomic, and the old ones, kept so that one brings them back.
+"""The new files, put beside their targets where a rename is atomic, and the old ones, kept so that one brings it back.
 
 The kept file is a hard link to the old one: putting it back needs no space on a full disk and restores mode, owner,
 times and attributes at once. A copy of its bytes in the transaction's directory is the second string.

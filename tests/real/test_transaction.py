@@ -265,7 +265,14 @@ def test_a_held_lock_names_its_holder_and_nothing_is_touched(host: Host) -> None
 
 
 def command(name: str, argv: list[str], **more: Any) -> dict[str, Any]:
-    default = {"once": None, "user": "txapp", "cwd": "/", "credentials": {}, "environment": {}, "timeout_s": 60}
+    default: dict[str, Any] = {
+        "once": None,
+        "user": "txapp",
+        "cwd": "/",
+        "credentials": {},
+        "environment": {},
+        "timeout_s": 60,
+    }
     return {"kind": "command", "name": name, "argv": argv, **default, **more}
 
 
