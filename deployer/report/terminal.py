@@ -1,0 +1,87 @@
+"""The two streams: results go to stdout, talk goes to stderr. Colour and movement only where somebody watches."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+#: Width of what is written into a file or a pipe, characters.
+PLAIN_WIDTH = 118
+
+
+def result_console() -> Console:
+    """Give the console for results."""
+    return _console(stderr=False)
+
+
+def talk_console() -> Console:
+    """Give the console for talk."""
+    return _console(stderr=True)
+
+
+def print_document(document: Mapping[str, Any]) -> None:
+    """Print one JSON document: the only thing on stdout where ``--json`` is given."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH, no_color=True)
+    return console
+
+
+class Steps:
+    """Progress of long work: a line for each step, and on a terminal a moving one for the step that runs.
+
+    Use as a context manager around the work; ``step`` when something begins, ``say`` for a remark.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or talk_console()
+        self._status: Status | None = None
+        self._name = ""
+        self._began = 0.0
+        self._first = time.monotonic()
+
+    def step(self, name: str, message: str = "") -> None:
+        """Note that a step begins, or goes on with something else."""
+        if name != self._name:
+            self._finish()
+            self._name, self._began = name, time.monotonic()
+        if self._console.is_terminal:
+            text = Text.assemble(("  " + name.ljust(14), "bold"), message)
+            if self._status is None:
+                self._status = self._console.status(text)
+                self._status.start()
+            else:
+                self._status.update(text)
+        elif message:
+            self._console.print(Text(f"  {time.monotonic() - self._first:6.1f} s  {name:<14} {message}"))
+
+    def say(self, line: str) -> None:
+        """Print a remark between the steps."""
+        self._console.print(Text("  " + line))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._finish(failed=kind is not None)
+        if self._status is not None:
+            self._status.stop()
+
+    def _finish(self, *, failed: bool = False) -> None:
+        if self._name and self._console.is_terminal:
+            mark = ("✗ ", "red") if failed else ("✓ ", "green")
+            took = f"{time.monotonic() - self._began:6.1f} s"
+            self._console.print(Text.assemble(mark, self._name.ljust(14), (took, "dim")))
+        self._name = ""

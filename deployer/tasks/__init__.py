@@ -1,0 +1,12 @@
+"""The tasks: what `invoke` and `deployer` offer. Each is a thin shell around a public function of the library."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+from deployer.tasks import development, hosts
+
+namespace = Collection()
+for task in (hosts.hosts, hosts.budget, hosts.render, hosts.plan, hosts.deploy, hosts.verify):
+    namespace.add_task(task)
+namespace.add_collection(Collection.from_module(development, name="dev"))

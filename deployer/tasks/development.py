@@ -1,0 +1,26 @@
+"""Tasks for those who work on deployer itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.context import Context
+
+from deployer.inventory.schema import schema_text
+from deployer.report.terminal import result_console
+from deployer.tasks.shell import task
+
+SCHEMA_FILE = Path("inventories/schema.json")
+
+
+@task
+def schema(_context: Context, *, check: bool = False) -> int:
+    """Write inventories/schema.json from the models; with --check only say whether it is up to date."""
+    text = schema_text()
+    current = SCHEMA_FILE.read_text(encoding="utf-8") if SCHEMA_FILE.exists() else ""
+    if check:
+        result_console().print(f"{SCHEMA_FILE} is " + ("up to date" if current == text else "out of date: dev.schema"))
+        return int(current != text)
+    SCHEMA_FILE.write_text(text, encoding="utf-8")
+    result_console().print(str(SCHEMA_FILE))
+    return 0

@@ -1,0 +1,148 @@
+"""The tasks about a host of the inventory: from its budget to its verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from invoke.context import Context
+from rich.text import Text
+
+from deployer.allocate import allocate
+from deployer.apply import Applied
+from deployer.deploy import session
+from deployer.errors import UsageError
+from deployer.inventory import Entry
+from deployer.plan import Plan
+from deployer.render import render as render_files
+from deployer.report.budget import budget_document, print_budget
+from deployer.report.plan import deploy_document, plan_document, print_applied, print_plan, print_warnings
+from deployer.report.terminal import Steps, print_document, result_console, talk_console
+from deployer.tasks.shell import entry_of, read_inventory, task
+from deployer.tasks.verification import run_verify, write_report
+
+CHANGES_PENDING = 10
+
+
+@task
+def hosts(_context: Context, *, inventory: str = "") -> None:
+    """List the hosts of the inventory."""
+    for name, entry in read_inventory(inventory).entries.items():
+        hardware = entry.host.hardware
+        shape = f"{hardware.cpu_cores} x CPU, {hardware.memory_mib} MiB"
+        apps = ", ".join(entry.host.apps) or "no app"
+        result_console().print(Text.assemble((f"{name:<16}", "bold"), f"{shape:<20}{entry.host.ssh.address:<24}{apps}"))
+
+
+@task
+def budget(
+    _context: Context, *, host: str = "", inventory: str = "", json: bool = False, numbers: bool = False
+) -> None:
+    """Show what every service of a host is given, and why. Needs no connection."""
+    entry, _ = entry_of(host, inventory)
+    found = allocate(entry.declaration)
+    if json:
+        print_document(budget_document(entry.declaration, found))
+    else:
+        print_budget(result_console(), entry.declaration, found, all_numbers=numbers)
+
+
+@task
+def render(_context: Context, *, host: str = "", inventory: str = "", out: str = "") -> None:
+    """Write all files of a host into a folder, as they would be on it. Needs no connection."""
+    entry, found = entry_of(host, inventory)
+    if not out:
+        raise UsageError("where to? --out is missing", next_step="--out FOLDER")
+    rendered = render_files(entry.declaration, allocate(entry.declaration), template_folders=found.template_folders)
+    for file in rendered.files:
+        path = Path(out) / file.path.lstrip("/")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}", where=out) from error
+        result_console().print(str(path), soft_wrap=True)
+
+
+@task
+def plan(
+    _context: Context,
+    *,
+    host: str = "",
+    inventory: str = "",
+    json: bool = False,
+    detailed_exitcode: bool = False,
+    any_os: bool = False,
+) -> int:
+    """Show what a deploy would change on a host, with the differences. Changes nothing."""
+    entry, found = entry_of(host, inventory)
+    with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
+        planned = connected.plan()
+    if json:
+        print_document(plan_document(planned))
+    else:
+        print_plan(result_console(), planned)
+    return CHANGES_PENDING if detailed_exitcode and not planned.is_empty else 0
+
+
+@task
+def deploy(
+    context: Context,
+    *,
+    host: str = "",
+    inventory: str = "",
+    json: bool = False,
+    no_verify: bool = False,
+    any_os: bool = False,
+) -> int:
+    """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed."""
+    entry, found = entry_of(host, inventory)
+    only_plan = bool(context.config.run.dry)
+    with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
+        planned = connected.plan()
+        if only_plan:
+            print_document(plan_document(planned)) if json else print_plan(result_console(), planned)
+            return 0
+        print_warnings(talk_console(), planned)
+        applied: Applied | None = None
+        if not planned.is_empty:
+            with Steps() as steps:
+                connected.say = steps.say
+                applied = connected.apply(planned, steps.step)
+    return _report(entry, planned, applied, json=json, verify=not no_verify)
+
+
+def _report(entry: Entry, planned: Plan, applied: Applied | None, *, json: bool, verify: bool) -> int:
+    verdict: dict[str, Any] | None = None
+    code = 0
+    if not json:
+        print_applied(result_console(), planned, applied)
+    if applied is not None and verify and entry.host.load == "allowed":
+        verdict, code = run_verify(entry, quiet=json)
+    elif applied is not None and entry.host.load != "allowed":
+        talk_console().print("no load test: the inventory does not say `load: allowed`", style="dim")
+    if json:
+        print_document(deploy_document(planned, applied, verdict))
+    return code
+
+
+@task
+def verify(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, report: str = "") -> int:
+    """Load-test a host and say whether it keeps what the budget promises. Only where the inventory allows it."""
+    entry, _ = entry_of(host, inventory)
+    if entry.host.load != "allowed":
+        raise UsageError(
+            f"the inventory does not allow load tests of {entry.name}",
+            where=f"hosts.{entry.name}.load",
+            next_step="write `load: allowed` and your address under `load_from`, if the host may be loaded",
+        )
+    document, code = run_verify(entry, quiet=json)
+    if report:
+        write_report(Path(report), document)
+    if json:
+        print_document(document)
+    return code
+
+
+def _say(line: str) -> None:
+    talk_console().print(Text(line), soft_wrap=True)

@@ -1,0 +1,105 @@
+"""What every task shares: its options, the inventory, and how errors end the process."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import invoke
+from invoke.exceptions import Exit
+from rich.text import Text
+
+from deployer.errors import DeployerError, UsageError
+from deployer.inventory import Entry, Inventory, load_inventory
+from deployer.report.terminal import talk_console
+
+DEFAULT_INVENTORY = "inventories"
+INTERRUPTED = 130
+
+#: What each option means, for ``--help``; an option means the same in every task.
+OPTIONS: Mapping[str, str] = {
+    "host": "name of the host in the inventory",
+    "inventory": "inventory file or folder; else $DEPLOYER_INVENTORY, else ./inventories",
+    "json": "one JSON document on stdout, talk on stderr (docs/json.md)",
+    "numbers": "show every number with where it comes from and why",
+    "out": "folder to write into",
+    "detailed_exitcode": "end with 10 if there are changes",
+    "any_os": "go on with an operating system that is not supported",
+    "no_verify": "no load test afterwards",
+    "report": "write the report to this file too, as JSON",
+    "check": "change nothing, end with 1 if it is out of date",
+    "command": "command to run there instead of a shell",
+    "all": "all of them",
+    "runs": "how many times to measure",
+    "hold_s": "how long the connections are held, seconds",
+    "write": "write the figures into docs/benchmarks.md",
+}
+
+
+def task(function: Callable[..., int | None]) -> Any:
+    """Make a task of a function.
+
+    Options have no short names and nothing is positional, so that adding one never changes what a script means.
+    The function's result is the exit code; an error of ours is printed once, with its exit code.
+    """
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            code = function(*arguments, **options) or 0
+        except DeployerError as error:
+            print_error(error)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            talk_console().print("interrupted; a deploy that was under way is undone by the host itself")
+            code = INTERRUPTED
+        except Exit:
+            raise
+        except Exception:  # noqa: BLE001 - the one place where a fault of ours becomes exit code 1
+            talk_console().print(Text(traceback.format_exc()), end="")
+            talk_console().print("this is a fault of deployer, please report it with the lines above")
+            code = DeployerError.exit_code
+        if code:
+            raise Exit(code=code)
+
+    names = list(inspect.signature(function).parameters)[1:]
+    return invoke.task(run, positional=[], auto_shortflags=False, help={name: OPTIONS[name] for name in names})
+
+
+def print_error(error: DeployerError) -> None:
+    """Print an error where people look for it; the first line stands out."""
+    first, _, rest = error.diagnostics().partition("\n")
+    console = talk_console()
+    console.print(Text.assemble(("error: ", "bold red"), first), soft_wrap=True)
+    if rest:
+        console.print(Text(rest), soft_wrap=True)
+
+
+def read_inventory(inventory: str) -> Inventory:
+    """Read the inventory that was asked for."""
+    return load_inventory([Path(inventory or os.environ.get("DEPLOYER_INVENTORY", "") or DEFAULT_INVENTORY)])
+
+
+def entry_of(host: str, inventory: str) -> tuple[Entry, Inventory]:
+    """Find a host.
+
+    Raises:
+        UsageError: No host was named, or there is none of that name.
+    """
+    found = read_inventory(inventory)
+    if not host:
+        known = ", ".join(found.entries) or "none"
+        raise UsageError("which host? --host is missing", next_step=f"--host NAME; the inventory has: {known}")
+    return found.entry(host), found
+
+
+def flush() -> None:
+    """Write out what was printed, before a program of its own takes the terminal."""
+    sys.stdout.flush()
+    sys.stderr.flush()
