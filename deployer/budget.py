@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import ceil
 
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
@@ -166,14 +167,20 @@ def reserves(declaration: Declaration) -> tuple[Reserve, ...]:
     """Return what is kept back before any service gets memory: system, page cache, safety, and what is not ours."""
     usable = usable_mib(declaration)
     prior = PRIORS
+    # Rounded up together, not each by itself: one MiB more of memory must not raise three reserves by one each.
+    system = ceil(prior.system_fixed_mib + prior.system_share * usable)
+    and_cache = ceil(prior.system_fixed_mib + (prior.system_share + prior.page_cache_share) * usable)
+    together = ceil(
+        prior.system_fixed_mib + (prior.system_share + prior.page_cache_share + prior.safety_share) * usable
+    )
     kept = [
         Reserve(
             "system",
-            round_up(prior.system_fixed_mib + prior.system_share * usable, 1),
+            system,
             f"kernel, systemd, journald, sshd, cron: {prior.system_fixed_mib} + {prior.system_share:.0%} of usable",
         ),
-        Reserve("page cache", round_up(prior.page_cache_share * usable, 1), f"{prior.page_cache_share:.0%} of usable"),
-        Reserve("safety", round_up(prior.safety_share * usable, 1), f"{prior.safety_share:.0%} of usable"),
+        Reserve("page cache", and_cache - system, f"{prior.page_cache_share:.0%} of usable"),
+        Reserve("safety", together - and_cache, f"{prior.safety_share:.0%} of usable"),
     ]
     if declaration.unmanaged_mib:
         kept.append(Reserve("unmanaged", declaration.unmanaged_mib, "declared: what else lives on this host"))

@@ -11,6 +11,8 @@ from deployer.errors import BudgetError
 #: Sizes that providers sell, MiB.
 SOLD_MIB = (512, 1024, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 65536, 131072, 262144)
 FEWEST_CONNECTIONS = 10
+#: What a small app's worker needs; the prior is made for larger ones.
+SMALL_WORKER_MIB = 64
 
 
 def refusal(
@@ -67,6 +69,13 @@ def _fixes(declaration: Declaration) -> Iterator[tuple[str, Declaration]]:
             declaration.model_copy(update={"unmanaged_mib": 0}),
         )
     for name, app in declaration.apps.items():
+        if app.gunicorn.worker_memory_mib is None:
+            measured = app.gunicorn.model_copy(update={"worker_memory_mib": SMALL_WORKER_MIB})
+            apps = {**declaration.apps, name: app.model_copy(update={"gunicorn": measured})}
+            yield (
+                f"apps.{name}.gunicorn.worker_memory_mib: {SMALL_WORKER_MIB}, if you measured that it needs no more",
+                declaration.model_copy(update={"apps": apps}),
+            )
         if (app.gunicorn.workers or 1) > 1:
             fewer_workers = app.gunicorn.model_copy(update={"workers": 1})
             changed_app = app.model_copy(update={"gunicorn": fewer_workers})

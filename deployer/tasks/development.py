@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from invoke.context import Context
 
+from deployer.allocate import allocate
 from deployer.inventory.schema import schema_text
+from deployer.render import render
 from deployer.report.terminal import result_console
-from deployer.tasks.shell import task
+from deployer.tasks.shell import read_inventory, task
 
+GOLDEN = Path("tests/golden")
 SCHEMA_FILE = Path("inventories/schema.json")
 
 
@@ -24,3 +28,16 @@ def schema(_context: Context, *, check: bool = False) -> int:
     SCHEMA_FILE.write_text(text, encoding="utf-8")
     result_console().print(str(SCHEMA_FILE))
     return 0
+
+
+@task
+def golden(_context: Context, *, inventory: str = "") -> None:
+    """Write tests/golden/ anew: every file of every host of the example, as it is rendered now."""
+    for name, entry in read_inventory(inventory).entries.items():
+        folder = GOLDEN / name
+        shutil.rmtree(folder, ignore_errors=True)
+        for file in render(entry.declaration, allocate(entry.declaration)).files:
+            path = folder / file.path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+        result_console().print(str(folder))

@@ -1,0 +1,28 @@
+# Written by deployer from inventory entry blog1: 1 core, 1024 MiB, 1000 connections.
+# The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
+#   MemoryMax = 124 MiB: fixed 124 + share 0 (derived)
+#   workers = 1 processes: one event loop per core: a second one on it was slower (docs/benchmarks.md); 1 fit into 124 MiB (derived)
+#   timeout = 30 s: a worker that is silent so long is replaced (default)
+#   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
+#   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
+#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)
+#   max_requests = 0 requests: never: visitors would wait while the only worker is replaced; MemoryMax guards it (derived)
+#   pool_size = 3 connections: (2 x 1 cores + 1 disk) / 1 workers: more only wait inside the database (derived)
+
+# The socket is systemd's (app-blog.socket); gunicorn takes it over from LISTEN_FDS.
+workers = 1
+worker_class = "uvicorn_worker.UvicornWorker"
+timeout = 30
+graceful_timeout = 20
+keepalive = 75
+backlog = 4096
+max_requests = 0
+max_requests_jitter = 0
+worker_tmp_dir = "/dev/shm"
+# Only nginx can reach the socket, so what it says about the visitor is true.
+forwarded_allow_ips = "*"
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+proc_name = "blog"

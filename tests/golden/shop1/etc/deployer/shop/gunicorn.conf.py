@@ -1,0 +1,28 @@
+# Written by deployer from inventory entry shop1: 4 cores, 4096 MiB, 2000 connections.
+# The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
+#   MemoryMax = 412 MiB: fixed 124 + share 288 (derived)
+#   workers = 4 processes: one event loop per core: a second one on it was slower (docs/benchmarks.md); 4 fit into 412 MiB (derived)
+#   timeout = 30 s: a worker that is silent so long is replaced (default)
+#   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
+#   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
+#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)
+#   max_requests = 20000 requests: a worker is replaced now and then, against leaks; a tenth of it is jitter (default)
+#   pool_size = 3 connections: (2 x 4 cores + 1 disk) / 4 workers: more only wait inside the database (derived)
+
+# The socket is systemd's (app-shop.socket); gunicorn takes it over from LISTEN_FDS.
+workers = 4
+worker_class = "uvicorn_worker.UvicornWorker"
+timeout = 30
+graceful_timeout = 20
+keepalive = 75
+backlog = 4096
+max_requests = 20000
+max_requests_jitter = 2000
+worker_tmp_dir = "/dev/shm"
+# Only nginx can reach the socket, so what it says about the visitor is true.
+forwarded_allow_ips = "*"
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+proc_name = "shop"

@@ -1,0 +1,160 @@
+"""The budget: it fits on every machine or is refused, more never becomes less, and the refusal really helps."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hosts import GunicornSettings, MysqlSettings, app, host
+from hypothesis import given, settings, strategies as st
+
+from deployer.allocate import allocate
+from deployer.budget import Claim, Provenance, share
+from deployer.errors import BudgetError
+from deployer.priors import PRIORS
+from deployer.services.mysql.budget import CONNECTION_BUFFERS_KIB, TEMPORARY_TABLE_KIB
+
+machines = st.builds(
+    host,
+    cpu_cores=st.integers(1, 16),
+    memory_mib=st.integers(512, 16384),
+    connections=st.integers(10, 5000),
+    unmanaged_mib=st.integers(0, 2000),
+    mysql=st.sampled_from([MysqlSettings(), MysqlSettings(version="11.8"), None]),
+    apps=st.sampled_from(
+        [
+            {"blog": app(database=None)},
+            {"blog": app(database=None), "shop": app(server_names=("shop.example",), database=None, tls=None)},
+            {"blog": app(database=None, gunicorn=GunicornSettings(worker_class="sync", worker_memory_mib=150))},
+        ]
+    ),
+)
+
+
+@given(machines)
+@settings(max_examples=300, deadline=None)
+def test_a_budget_fits_or_is_refused(declaration):
+    try:
+        budget = allocate(declaration)
+    except BudgetError:
+        return
+    assert budget.reserved_mib + budget.granted_mib + budget.spare_mib == budget.usable_mib
+    assert budget.spare_mib >= 0
+    assert budget.usable_mib <= 0.95 * declaration.hardware.memory_mib
+    assert budget.count("systemd", "MemoryMax") == budget.granted_mib
+    for taker, grant in budget.grants.items():
+        assert grant.memory_mib >= budget.claims[taker].fixed_mib
+        assert grant.memory_mib % 4 == 0
+
+
+@given(machines, st.integers(1, 4096))
+@settings(max_examples=200, deadline=None)
+def test_more_memory_never_takes_from_anyone(declaration, more_mib):
+    larger = declaration.hardware.model_copy(update={"memory_mib": declaration.hardware.memory_mib + more_mib})
+    try:
+        small = allocate(declaration)
+    except BudgetError:
+        return
+    large = allocate(declaration.model_copy(update={"hardware": larger}))
+    for taker, grant in small.grants.items():
+        assert large.grants[taker].memory_mib >= grant.memory_mib
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 5), st.one_of(st.none(), st.integers(0, 500))), max_size=6),
+    st.integers(0, 2000),
+)
+@settings(max_examples=300, deadline=None)
+def test_sharing_gives_everyone_a_floor_and_nobody_more_than_a_cap(parts, beyond_mib):
+    claims = [Claim(f"t{n}", {"x": float(fixed)}, weight, cap) for n, (fixed, weight, cap) in enumerate(parts)]
+    floors = sum(claim.fixed_mib for claim in claims)
+    grants = share(claims, floors + beyond_mib)
+    assert sum(grant.memory_mib for grant in grants.values()) <= floors + beyond_mib
+    for claim in claims:
+        elastic = grants[claim.taker].elastic_mib
+        assert elastic >= 0
+        assert claim.cap_mib is None or elastic <= claim.cap_mib
+        assert claim.weight or elastic == 0
+    open_ended = [claim for claim in claims if claim.weight and claim.cap_mib is None]
+    if open_ended:  # then nothing but rounding is left over
+        left = floors + beyond_mib - sum(grant.memory_mib for grant in grants.values())
+        assert left < 4 * len(claims) + 4
+
+
+def test_the_smallest_host_of_the_mission_fits():
+    budget = allocate(host())
+    assert budget.granted_mib <= 0.95 * 1024 - budget.reserved_mib
+    assert budget.count("nginx", "worker_connections") >= 2 * 1000
+    assert budget.count("nginx", "worker_rlimit_nofile") >= 2 * budget.count("nginx", "worker_connections")
+    assert budget.count("mysql", "innodb_buffer_pool_size") >= 128
+
+
+def test_what_does_not_fit_is_refused_with_the_ledger_and_fixes_that_are_true():
+    declaration = host(connections=4000)
+    with pytest.raises(BudgetError) as caught:
+        allocate(declaration)
+    text = caught.value.message
+    missing = int(re.search(r"(\d+) MiB are missing", text)[1])
+    assert missing > 0
+    fits = re.search(r"\+(\d+) MiB  target.connections: (\d+) \(then it fits\)", text)
+    assert fits, text
+    smaller = declaration.target.model_copy(update={"connections": int(fits[2])})
+    assert allocate(declaration.model_copy(update={"target": smaller})).spare_mib >= 0
+    enough = int(re.search(r"or a host with (\d+) MiB", text)[1])
+    larger = declaration.hardware.model_copy(update={"memory_mib": enough})
+    assert allocate(declaration.model_copy(update={"hardware": larger})).spare_mib >= 0
+    gains = [int(gain) for gain in re.findall(r"\+(\d+) MiB ", text)]
+    assert gains == sorted(gains, reverse=True)
+
+
+def test_every_part_of_a_refused_ledger_adds_up():
+    with pytest.raises(BudgetError) as caught:
+        allocate(host(memory_mib=512, connections=3000))
+    ledger = caught.value.message.split("what would help")[0]
+    column = [int(value) for value in re.findall(r"^ +(-?\d+) MiB  (?!left)", ledger, re.MULTILINE)]
+    left = int(re.search(r"(-?\d+) MiB  left", ledger)[1])
+    assert sum(column) == left
+
+
+def test_pools_reach_the_database():
+    budget = allocate(host(cpu_cores=4, memory_mib=8192, apps={"a": app(), "b": app(server_names=("b.example",))}))
+    pools = sum(budget.count(name, "workers") * budget.count(name, "pool_size") for name in "ab")
+    assert budget.count("mysql", "max_connections") >= pools + 5
+
+
+def test_too_few_pinned_connections_are_refused():
+    pinned = app(gunicorn=GunicornSettings(workers=4, pool_size=10))
+    with pytest.raises(BudgetError, match="pinned to 20"):
+        allocate(host(memory_mib=4096, apps={"blog": pinned}, mysql=MysqlSettings(max_connections=20)))
+
+
+def test_pins_are_kept_and_said_to_be_pins():
+    budget = allocate(
+        host(
+            memory_mib=2048,
+            apps={"blog": app(gunicorn=GunicornSettings(workers=3))},
+            mysql=MysqlSettings(innodb_buffer_pool_size_mib=300),
+        )
+    )
+    pool = budget.numbers["mysql"]["innodb_buffer_pool_size"]
+    assert (pool.value, pool.provenance) == (300, Provenance.PINNED)
+    workers = budget.numbers["blog"]["workers"]
+    assert (workers.value, workers.provenance) == (3, Provenance.PINNED)
+    assert budget.grants["blog"].memory_mib >= 25 + 3 * 96
+
+
+def test_the_price_of_a_connection_is_the_sum_of_its_buffers():
+    own_mib = (sum(CONNECTION_BUFFERS_KIB.values()) + TEMPORARY_TABLE_KIB) / 1024
+    assert own_mib <= PRIORS.mariadb_connection_mib <= 1.1 * own_mib
+
+
+def test_memory_that_is_not_ours_is_kept_back():
+    with_panel, without = allocate(host(memory_mib=2048, unmanaged_mib=300)), allocate(host(memory_mib=2048))
+    assert without.granted_mib - with_panel.granted_mib >= 296
+
+
+def test_a_thin_link_ends_first_and_says_so():
+    declaration = host(cpu_cores=4, memory_mib=4096, hardware={"bandwidth_mbit_per_s": 3, "traffic_gb_per_month": 3000})
+    budget = allocate(declaration)
+    assert budget.binds_first.startswith("link: 732 visitors")
+    assert "24.4 pages/s" in budget.binds_first
