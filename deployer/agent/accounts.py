@@ -83,7 +83,10 @@ def make_secrets(secrets: Sequence[dict[str, Any]]) -> list[str]:
             if os.path.getsize(real) == 0:
                 raise Refusal("preparation", f"the secret {path} is there and empty", next=f"rm {path}")
             continue
-        durable.make_directories(os.path.dirname(real), 0o700)
+        directory = os.path.dirname(real)
+        if not os.path.isdir(directory):
+            durable.make_directories(os.path.dirname(directory))  # what lies above may hold things for others
+            durable.make_directories(directory, 0o700)
         text = base64.urlsafe_b64encode(os.urandom(count)).rstrip(b"=")
         fresh = real + ".new"  # a name with a half-written secret behind it would be kept for ever
         durable.unlink_quietly(fresh)

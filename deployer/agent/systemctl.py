@@ -27,7 +27,11 @@ def order(*words: str, timeout_s: float = ORDER_TIMEOUT_S, check: Callable[[floa
 
 def last_words(unit: str) -> str:
     """Return a unit's state and the last lines of its log, for the error text."""
-    return command.run(["systemctl", "status", "--no-pager", "--full", "--lines=15", unit], timeout_s=20).output
+    status = command.run(["systemctl", "status", "--no-pager", "--full", "--lines=0", unit], timeout_s=20).output
+    command.run(["journalctl", "--sync"], timeout_s=20)  # what it said a moment ago is still on its way
+    log = ["journalctl", "--no-pager", "--quiet", "--boot", "--output=cat", "--lines=20", f"--unit={unit}"]
+    said = command.run(log, timeout_s=20).output
+    return f"{status}\n{said}".strip()
 
 
 def forget_failures(unit: str) -> None:
