@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -113,10 +114,8 @@ def stop(pid_file: Path, mark: str, *, timeout_s: float = 10) -> None:
 
 
 def _gone(pid: int) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):  # an earlier process started it: somebody else reaps it
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass  # started by an earlier process: not our child, so nobody waits for us to reap it
     return not Path(f"/proc/{pid}").exists()
 
 

@@ -32,7 +32,7 @@ def ensure_lxcfs(places: Places, say: Say) -> None:
         stop_lxcfs(places)
         log = places.root / "lxcfs.log"
         program = shutil.which("lxcfs", path="/usr/bin:/usr/local/bin") or "lxcfs"
-        argv = [program, "-f", "-l", "-p", places.root / "lxcfs.lock", places.lxcfs]
+        argv: list[str | Path] = [program, "-f", "-l", "-p", places.root / "lxcfs.lock", places.lxcfs]
         start(argv, pid_file=_pid_file(places), log_file=log)
         if not wait_until(lambda: _serves(places), timeout_s=10):
             raise SandboxError(f"lxcfs does not start: {last_lines(log.read_text())}", where=str(log))

@@ -1,0 +1,27 @@
+"""The sandbox: local VPSes of a given size, real Debian hosts with systemd and sshd, on one Linux machine as root.
+
+A host is an LXC container with its own address, its memory and processors limited and, by lxcfs, visible as its
+own. What it cannot show is a kernel of its own: sysctls, out-of-memory handling and reboots are the machine's.
+"""
+
+from deployer.sandbox.host import SandboxHost
+from deployer.sandbox.lifecycle import down, down_all, generator_cpus, hosts, reset, up
+from deployer.sandbox.problem import SandboxError
+from deployer.sandbox.requirements import install_requirements, missing_requirements
+from deployer.sandbox.snapshots import drop_snapshot, save_snapshot, snapshots
+
+__all__ = [
+    "SandboxError",
+    "SandboxHost",
+    "down",
+    "down_all",
+    "drop_snapshot",
+    "generator_cpus",
+    "hosts",
+    "install_requirements",
+    "missing_requirements",
+    "reset",
+    "save_snapshot",
+    "snapshots",
+    "up",
+]

@@ -1,0 +1,122 @@
+"""Starting and stopping a container, and waiting until it is the host that was asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from deployer.sandbox.container import container_config
+from deployer.sandbox.disk import attach_disk, detach_disk
+from deployer.sandbox.host import host_of
+from deployer.sandbox.identity import remember_host_key, write_identity
+from deployer.sandbox.places import Places
+from deployer.sandbox.problem import SandboxError
+from deployer.sandbox.programs import PATH, last_lines, run
+from deployer.sandbox.shape import Shape
+
+_BOOT_TIMEOUT_S: Final = 60
+#: Seconds that a host's services get to end before they are killed.
+_HALT_TIMEOUT_S: Final = 20
+_LOOK: Final = "timeout 30 systemctl is-system-running --wait; nproc; grep MemTotal /proc/meminfo"
+
+
+def is_running(places: Places, name: str) -> bool:
+    """Tell whether the container runs."""
+    if not (places.host(name) / "config").exists():
+        return False
+    return "RUNNING" in run(["lxc-info", "-n", name, "-P", places.hosts, "-sH"], doing="looking at the host")
+
+
+def start_host(shape: Shape, places: Places) -> None:
+    """Mount, furnish and start a host, and wait until it answers and has its size.
+
+    Raises:
+        SandboxError: It does not start, does not answer in time, or does not see the size it was given.
+    """
+    directory = places.host(shape.name)
+    layers = [places.layers / layer for layer in shape.layers]
+    rootfs = attach_disk(directory, layers, disk_mib=shape.disk_mib)
+    write_identity(rootfs, shape, places)
+    remember_host_key(places, shape)
+    unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    config = container_config(shape, rootfs=rootfs, lxcfs=places.lxcfs, unified=unified)
+    (directory / "config").write_text(config)
+    _start_container(shape.name, places)
+    _wait(shape, places)
+
+
+def stop_host(places: Places, name: str, *, gracefully: bool = False) -> None:
+    """Stop a host and unmount its tree.
+
+    Args:
+        places: The sandbox.
+        name: The host.
+        gracefully: Let its services end, as a power-off does; otherwise it is as a pulled plug.
+    """
+    if is_running(places, name):
+        how = ["-t", str(_HALT_TIMEOUT_S)] if gracefully else ["-k"]
+        run(["lxc-stop", "-n", name, "-P", places.hosts, *how], doing=f"stopping {name}", timeout_s=60)
+    detach_disk(places.host(name))
+
+
+def _start_container(name: str, places: Places) -> None:
+    directory = places.host(name)
+    log = directory / "lxc.log"
+    log.unlink(missing_ok=True)
+    argv = ["lxc-start", "-n", name, "-P", str(places.hosts), "-d", "-l", "WARN", "-o", str(log)]
+    argv += ["-L", str(directory / "console.log")]
+    # its monitor stays and keeps the output open, so this must not be a pipe that somebody reads to the end
+    with (directory / "lxc-start.log").open("w") as output:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            start_new_session=True,
+            check=False,
+            env={**os.environ, "PATH": PATH},
+        )
+    if done.returncode:
+        said = log.read_text(errors="replace") if log.exists() else ""
+        raise SandboxError(f"{name} does not start: {last_lines(said)}", where=str(log))
+
+
+def _wait(shape: Shape, places: Places) -> None:
+    end = time.monotonic() + _BOOT_TIMEOUT_S
+    while not _answers(shape.address):
+        if time.monotonic() > end or not is_running(places, shape.name):
+            log = places.host(shape.name) / "console.log"
+            said = log.read_text(errors="replace") if log.exists() else ""
+            raise SandboxError(f"{shape.name} does not answer on port 22: {last_lines(said)}", where=str(log))
+        time.sleep(0.05)
+    check_size(shape, host_of(shape, places, running=True).sh(_LOOK))
+
+
+def check_size(shape: Shape, look: str) -> None:
+    """Hold what a host sees of itself against what it was given.
+
+    Raises:
+        SandboxError: It sees the machine's memory or processors: then nothing measured on it would be true.
+    """
+    found = re.search(r"^(\d+)\nMemTotal:\s+(\d+) kB", look, re.MULTILINE)
+    cores, memory_mib = (int(found[1]), int(found[2]) / 1024) if found else (0, 0.0)
+    if cores != len(shape.cpus) or abs(memory_mib - shape.memory_mib) > 1:
+        raise SandboxError(
+            f"{shape.name} sees {cores} cores and {memory_mib:.0f} MiB instead of "
+            f"{len(shape.cpus)} and {shape.memory_mib} MiB",
+            next_step="lxcfs is at fault: take all local VPSes down and up again",
+        )
+
+
+def _answers(address: str) -> bool:
+    try:
+        with socket.create_connection((address, 22), timeout=1) as peer:
+            return peer.recv(4) == b"SSH-"
+    except OSError:
+        return False
