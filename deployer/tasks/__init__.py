@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from deployer.tasks import development, hosts
+from deployer.tasks import demo, development, hosts, sandboxes
 
 namespace = Collection()
-for task in (hosts.hosts, hosts.budget, hosts.render, hosts.plan, hosts.deploy, hosts.verify):
+for task in (hosts.hosts, hosts.budget, hosts.render, hosts.plan, hosts.deploy, hosts.verify, demo.demo):
     namespace.add_task(task)
+namespace.add_collection(Collection.from_module(sandboxes, name="sandbox"))
 namespace.add_collection(Collection.from_module(development, name="dev"))

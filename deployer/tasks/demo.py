@@ -1,1 +1,65 @@
-"""x"""
+"""The demo: the whole line on a local VPS, or the plan's offline half where this machine cannot host one."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from rich.text import Text
+
+from deployer import sandbox
+from deployer.allocate import allocate
+from deployer.deploy import session
+from deployer.report.budget import print_budget
+from deployer.report.plan import print_applied, print_warnings
+from deployer.report.terminal import Steps, result_console, talk_console
+from deployer.tasks.sandboxes import start
+from deployer.tasks.shell import entry_of, task
+from deployer.tasks.verification import run_verify
+
+HOST = "blog1"
+
+
+@task
+def demo(_context: Context, *, inventory: str = "") -> int:
+    """Make a local VPS of 1 core and 1 GiB, deploy the example blog to it, load-test it, and leave it running."""
+    entry, found = entry_of(HOST, inventory)
+    console = result_console()
+    _title("1  the budget, from the inventory alone")
+    print_budget(console, entry.declaration, allocate(entry.declaration))
+    reasons = sandbox.missing_requirements()
+    if reasons:
+        talk_console().print(Text(f"\nThis machine cannot host a local VPS: {'; '.join(reasons)}."))
+        talk_console().print(
+            "The plan above is what a real host would get; nothing was deployed and nothing load-tested."
+        )
+        return 0
+    _title("2  a local VPS of that size")
+    host = start(entry)
+    _title("3  the deploy, over SSH, as one transaction")
+    with session(entry, template_folders=found.template_folders, say=_say) as connected:
+        plan = connected.plan()
+        print_warnings(talk_console(), plan)
+        applied = None
+        if not plan.is_empty:
+            with Steps() as steps:
+                connected.say = steps.say
+                applied = connected.apply(plan, steps.step)
+    print_applied(console, plan, applied)
+    _title("4  the load test: does it keep what the budget promises?")
+    _, code = run_verify(entry, quiet=False)
+    name = next(iter(entry.host.apps.values())).server_names[0]
+    console.print(
+        f"\nThe host goes on running: curl -k --resolve {name}:443:{host.address} https://{name}/\n"
+        f"  deployer sandbox.ssh --host {HOST}     log in as root\n"
+        f"  deployer deploy --host {HOST}          a second deploy changes nothing\n"
+        f"  deployer sandbox.down --host {HOST}    take it away",
+        soft_wrap=True,
+    )
+    return code
+
+
+def _title(text: str) -> None:
+    result_console().print(Text("\n" + text, style="bold"))
+
+
+def _say(line: str) -> None:
+    talk_console().print(Text(line), soft_wrap=True)
