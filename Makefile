@@ -1,0 +1,45 @@
+# make demo and make test do all set-up themselves; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test test-full lock clean
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+export DEBIAN_FRONTEND := noninteractive
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv and, as root on Debian, install what local VPSes need
+	@scripts/setup
+
+demo: setup ## a local VPS with the example blog: deployed, load-tested, left running
+	@$(BIN)/invoke demo </dev/null
+
+check: setup ## style, types and layers; no test
+	@$(MAKE) --no-print-directory static
+
+test: setup ## style, types, layers and all tests, those on a real local VPS included
+	@$(MAKE) --no-print-directory static
+	@$(BIN)/pytest -m "not slow" </dev/null
+
+test-full: setup ## like test, with the slow tests too
+	@$(MAKE) --no-print-directory static
+	@$(BIN)/pytest </dev/null
+
+.PHONY: static
+static:
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --strict --no-error-summary
+	@$(BIN)/lint-imports --no-cache >.import-linter.out 2>&1 || { cat .import-linter.out; rm -f .import-linter.out; exit 1; }
+	@rm -f .import-linter.out
+	@echo "check: style, types and layers are as they should be"
+
+lock: setup ## write requirements-dev.lock from pyproject.toml and requirements-dev.in
+	@$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --allow-unsafe --generate-hashes \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--output-file requirements-dev.lock pyproject.toml requirements-dev.in </dev/null
+
+clean: ## remove .venv, caches and reports; local VPSes stay (invoke sandbox.down)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist reports
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
