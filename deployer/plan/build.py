@@ -34,8 +34,12 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
         A plan; empty if the host is as wanted.
     """
     wanted, own = rendered.wanted, placed(rendered, releases)
-    all_items = (*items(rendered, own), *_left_over(rendered, own, seen))
-    moved = [item for item in all_items if not is_as_wanted(seen["files"].get(item.path, {}), item.after)]
+    kept_items = items(rendered, own)
+    moved = [
+        item
+        for item in (*kept_items, *_left_over(kept_items, seen))
+        if not is_as_wanted(seen["files"].get(item.path, {}), item.after)
+    ]
     changes: list[Change] = []
     blobs: dict[str, bytes] = {}
 
@@ -51,7 +55,7 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
     changes += release_changes
     changes += [difference(item, seen["files"].get(item.path, {})) for item in moved]
 
-    hashes = {unit.unit: unit_hashes(unit.unit, all_items) for unit in wanted.units}
+    hashes = {unit.unit: unit_hashes(unit.unit, kept_items) for unit in wanted.units}
     activations, more = unit_actions(rendered, moved, hashes, seen)
     changes += more
 
@@ -99,8 +103,8 @@ def _work_memory_mib(rendered: Rendered, seen: Observation) -> int:
     return sum(grants[taker].memory_mib for taker in {DEPLOY, *idle})
 
 
-def _left_over(rendered: Rendered, own: Sequence[PlacedRelease], seen: Observation) -> list[Item]:
-    current = {item.path for item in items(rendered, own)}
+def _left_over(kept_items: Sequence[Item], seen: Observation) -> list[Item]:
+    current = {item.path for item in kept_items}
     left = [path for path in seen.get("owned", {}) if path not in current]
     # nginx's own files are read again when one goes; a unit's file goes with its unit, which is stopped
     return [

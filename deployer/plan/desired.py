@@ -101,6 +101,8 @@ def unit_hashes(unit: str, all_items: Iterable[Item]) -> dict[str, str]:
     """Hash what a unit reads at start, and what it reads again on a reload; the host records them at a commit."""
     restart, reload = hashlib.sha256(), hashlib.sha256()
     for item in all_items:
+        if item.after["kind"] == "absent":
+            continue
         line = f"{item.path} {item.fingerprint}\n".encode()
         if unit in item.restarts:
             restart.update(line)

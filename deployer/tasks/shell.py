@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import invoke
+from invoke import tasks as invoke_tasks
 from invoke.exceptions import Exit
 from rich.text import Text
 
@@ -69,7 +69,7 @@ def task(function: Callable[..., int | None]) -> Any:
             raise Exit(code=code)
 
     names = list(inspect.signature(function).parameters)[1:]
-    return invoke.task(run, positional=[], auto_shortflags=False, help={name: OPTIONS[name] for name in names})
+    return invoke_tasks.task(run, positional=[], auto_shortflags=False, help={name: OPTIONS[name] for name in names})
 
 
 def print_error(error: DeployerError) -> None:

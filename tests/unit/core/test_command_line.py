@@ -1,0 +1,109 @@
+"""The command line as a process: exit codes, what goes to which stream, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DEPLOYER = [sys.executable, "-c", "from deployer.cli import main; main()"]
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DEPLOYER, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "100", **environment},
+    )
+
+
+def test_a_budget_is_a_table_for_people():
+    done = run("budget", "--host", "blog1")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "sum of MemoryMax" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_a_budget_is_one_document_for_programs():
+    done = run("budget", "--host", "shop1", "--json")
+    assert done.stderr == ""
+    document = json.loads(done.stdout)
+    assert document["schema"] == "deployer/budget/1"
+    whole = sum(one["mib"] for one in document["reserves"]) + document["granted_mib"] + document["spare_mib"]
+    assert whole == document["usable_mib"]
+
+
+@pytest.mark.parametrize("task", ["budget", "plan", "deploy", "verify"])
+def test_a_missing_host_is_an_error_of_use(task):
+    done = run(task)
+    assert done.returncode == 2
+    assert "--host is missing" in done.stderr
+    assert "blog1, mini1, shop1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_host_ends_with_2():
+    done = run("deploy", "--host", "blgo1")
+    assert done.returncode == 2
+    assert "did you mean blog1?" in done.stderr
+    assert "not contacted" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_wrong_inventory_ends_with_2_and_says_where(tmp_path):
+    (tmp_path / "hosts.yml").write_text("hosts:\n  a:\n    hardware: {cpu_cores: 0}\n  b: []\n")
+    done = run("budget", "--host", "a", "--inventory", str(tmp_path))
+    assert done.returncode == 2
+    assert f"{tmp_path}/hosts.yml:3: hosts.a.hardware.cpu_cores" in done.stderr
+    assert "hosts.yml:4" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_what_does_not_fit_ends_with_3(tmp_path):
+    text = (ROOT / "inventories/example.yml").read_text().replace("connections: 1000", "connections: 90000")
+    (tmp_path / "hosts.yml").write_text(text)
+    done = run("budget", "--host", "blog1", DEPLOYER_INVENTORY=str(tmp_path))
+    assert done.returncode == 3
+    assert "what would help" in done.stderr
+
+
+def test_a_host_that_may_not_be_loaded_is_not():
+    done = run("verify", "--host", "shop1")
+    assert done.returncode == 2
+    assert "does not allow load tests" in done.stderr
+
+
+def test_rendering_writes_the_files(tmp_path):
+    done = run("render", "--host", "blog1", "--out", str(tmp_path))
+    assert done.returncode == 0
+    golden = ROOT / "tests/golden/blog1/etc/nginx/nginx.conf"
+    assert (tmp_path / "etc/nginx/nginx.conf").read_bytes() == golden.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "task", ["budget", "deploy", "plan", "verify", "demo", "render", "hosts", "sandbox.up", "sandbox.down"]
+)
+def test_every_task_explains_itself_and_has_no_short_options(task):
+    done = run(task, "--help")
+    assert done.returncode == 0
+    assert "Docstring:\n  none" not in done.stdout
+    options = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  -")]
+    assert all(option.startswith("--") for option in options)
+
+
+def test_help_and_the_list_import_no_ssh():
+    probe = "import sys; import deployer.tasks; print([m for m in ('fabric', 'paramiko') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,141 @@
+"""The inventory as a whole: the example, the schema, contradictions between parts, defaults that mean what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deployer.deploy import login_of
+from deployer.errors import InventoryError, UsageError
+from deployer.inventory import load_inventory
+from deployer.inventory.schema import schema_text
+
+ROOT = Path(__file__).parents[3]
+
+ENTRY = """\
+hosts:
+  web1:
+    hardware: {cpu_cores: 1, memory_mib: 1024}
+    ssh: {address: 192.0.2.1, user: deploy}
+    services: {mysql: {}}
+    apps:
+      blog:
+        source: src
+        module: blog:app
+        server_names: [blog.example]
+        database: {}
+"""
+
+
+def read(tmp_path, text):
+    file = tmp_path / "hosts.yml"
+    file.write_text(text)
+    return load_inventory([file])
+
+
+def problems(tmp_path, text) -> list[str]:
+    with pytest.raises(InventoryError) as caught:
+        read(tmp_path, text)
+    return [problem.removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+
+
+def test_the_example_has_the_three_hosts_as_they_are_rented():
+    inventory = load_inventory([ROOT / "inventories"])
+    shape = {name: entry.host.hardware for name, entry in inventory.entries.items()}
+    assert (shape["blog1"].cpu_cores, shape["blog1"].memory_mib) == (1, 1024)
+    assert (shape["mini1"].cpu_cores, shape["mini1"].memory_mib, shape["mini1"].swap_mib) == (2, 2048, 0)
+    shop = shape["shop1"]
+    assert (shop.cpu_cores, shop.memory_mib, shop.disk_gib, shop.disk_kind) == (4, 4096, 40, "ssd")
+    assert (shop.bandwidth_mbit_per_s, shop.traffic_gb_per_month) == (3, 300)
+
+
+def test_the_committed_schema_is_that_of_the_models_and_the_example_names_it():
+    assert (ROOT / "inventories/schema.json").read_text() == schema_text(), "invoke dev.schema writes it anew"
+    assert "$schema=schema.json" in (ROOT / "inventories/example.yml").read_text().splitlines()[0]
+    hosts = json.loads(schema_text())["$defs"]["Hardware"]["properties"]
+    assert all(field.get("description") for field in hosts.values())
+
+
+def test_every_key_of_an_inventory_is_described():
+    for name, model in json.loads(schema_text())["$defs"].items():
+        for key, field in model.get("properties", {}).items():
+            assert field.get("description"), f"{name}.{key}"
+
+
+def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
+    entry = read(tmp_path, ENTRY).entry("web1")
+    assert entry.path("src") == tmp_path / "src"
+    assert entry.declaration.apps["blog"].database is not None
+    assert entry.host.load == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (
+            "services: {mysql: {}}",
+            "services: {}",
+            "11: hosts.web1.apps.blog.database: this host has no database",
+        ),
+        (
+            "database: {}",
+            "database: {name: mysql}",
+            "7: hosts.web1.apps.blog: a database cannot be called mysql",
+        ),
+        (
+            "    apps:",
+            "    load: allowed\n    apps:",
+            "6: hosts.web1.load: the limits for each visitor would stop",
+        ),
+        (
+            "user: deploy}",
+            "user: deploy, accept_new: true, host_key: 'ssh-ed25519 AAAA'}",
+            "4: hosts.web1.ssh.accept_new: a pinned host_key leaves nothing to accept",
+        ),
+        (
+            "        database: {}\n",
+            "        database: {}\n      shop:\n        source: s\n        module: a:b\n"
+            "        server_names: [blog.example]\n",
+            "15: hosts.web1.apps.shop.server_names: blog.example belongs to app blog already",
+        ),
+    ],
+)
+def test_parts_that_contradict_one_another_are_told_with_their_line(tmp_path, old, new, found):
+    assert any(problem.startswith(f"hosts.yml:{found}") for problem in problems(tmp_path, ENTRY.replace(old, new)))
+
+
+def test_all_faults_come_at_once_with_the_nearest_right_name(tmp_path):
+    wrong = ENTRY.replace("memory_mib: 1024", "memory_mb: 1024").replace("server_names", "server_name")
+    found = problems(tmp_path, wrong)
+    assert len(found) == 2
+    assert found[0].startswith("hosts.yml:3: hosts.web1.hardware.memory_mb: ")
+    assert "memory_mib" in found[0]
+    assert found[1].startswith("hosts.yml:10: hosts.web1.apps.blog.server_name: ")
+    assert "server_names" in found[1]
+
+
+@pytest.mark.parametrize(
+    "line", ["memory_mib: no", "memory_mib: 012", "memory_mib: 1_000", "memory_mib: 1G", "memory_mib: 256"]
+)
+def test_surprises_of_yaml_are_refused(tmp_path, line):
+    [found] = problems(tmp_path, ENTRY.replace("memory_mib: 1024", line))
+    assert "hosts.yml:3: hosts.web1.hardware.memory_mib" in found
+
+
+def test_an_unknown_host_names_those_that_are_there(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, ENTRY).entry("wbe1")
+    assert "did you mean web1?" in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+def test_a_login_takes_the_sudo_password_from_the_environment_only(tmp_path):
+    entry = read(tmp_path, ENTRY.replace("user: deploy}", "user: deploy, sudo_password_env: SUDO_PW}"))
+    entry = entry.entry("web1")
+    with pytest.raises(UsageError, match="SUDO_PW is not set"):
+        login_of(entry, {})
+    login = login_of(entry, {"SUDO_PW": "hunter2"})
+    assert login.sudo_password.reveal() == "hunter2"
+    assert "hunter2" not in repr(login)

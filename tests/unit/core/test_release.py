@@ -1,0 +1,83 @@
+"""Releases: the same source has the same name and bytes; what is no part of an app stays at home."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+
+import pytest
+from hosts import app
+
+from deployer.errors import UsageError
+from deployer.release import read_release
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "src"
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "pkg/main.py").write_text("app = 1\n")
+    (folder / "requirements.lock").write_text("x==1 --hash=sha256:00\n")
+    return folder
+
+
+def names(release) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(release.tree)) as archive:
+        return {m.name: archive.extractfile(m).read() for m in archive.getmembers() if m.isfile()}
+
+
+def test_the_same_source_gives_the_same_name_and_bytes(source):
+    first = read_release("blog", app(), source)
+    os.utime(source / "pkg/main.py", (1, 1))
+    second = read_release("blog", app(), source)
+    assert (first.identifier, first.tree) == (second.identifier, second.tree)
+
+
+@pytest.mark.parametrize("change", ["content", "name", "mode"])
+def test_any_change_of_the_source_changes_the_name(source, change):
+    before = read_release("blog", app(), source)
+    path = source / "pkg/main.py"
+    {
+        "content": lambda: path.write_text("app = 2\n"),
+        "name": lambda: path.rename(source / "pkg/other.py"),
+        "mode": lambda: path.chmod(0o755),
+    }[change]()
+    after = read_release("blog", app(), source)
+    assert after.identifier != before.identifier
+    assert after.environment == before.environment
+
+
+def test_other_requirements_are_another_environment(source):
+    before = read_release("blog", app(), source).environment
+    (source / "requirements.lock").write_text("x==2 --hash=sha256:00\n")
+    assert read_release("blog", app(), source).environment != before
+
+
+def test_what_is_no_part_of_an_app_stays_at_home(source):
+    (source / ".git").mkdir()
+    (source / ".git/config").write_text("secret")
+    (source / ".env").write_text("secret")
+    (source / "pkg/__pycache__").mkdir()
+    (source / "pkg/__pycache__/main.pyc").write_text("x")
+    release = read_release("blog", app(), source)
+    assert set(names(release)) == {"pkg/main.py", "requirements.lock", ".deployer-release"}
+    assert names(release)[".deployer-release"] == f"RELEASE={release.identifier}\n".encode()
+
+
+def test_a_link_out_of_the_source_is_refused(source, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    (source / "pkg/link").symlink_to(tmp_path / "secret")
+    with pytest.raises(UsageError, match="link out of the source"):
+        read_release("blog", app(), source)
+
+
+def test_requirements_without_hashes_or_no_source_are_refused(source, tmp_path):
+    (source / "requirements.lock").write_text("x==1\n")
+    with pytest.raises(UsageError, match="has no hashes"):
+        read_release("blog", app(), source)
+    with pytest.raises(UsageError, match="is not a folder"):
+        read_release("blog", app(), tmp_path / "nowhere")
+    (source / "requirements.lock").unlink()
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_release("blog", app(), source)
