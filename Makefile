@@ -31,8 +31,7 @@ static:
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --strict --no-error-summary
-	@$(BIN)/lint-imports --no-cache >.import-linter.out 2>&1 || { cat .import-linter.out; rm -f .import-linter.out; exit 1; }
-	@rm -f .import-linter.out
+	@out=$$($(BIN)/lint-imports --no-cache 2>&1) || { printf '%s\n' "$$out"; exit 1; }
 	@echo "check: style, types and layers are as they should be"
 
 lock: setup ## write requirements-dev.lock from pyproject.toml and requirements-dev.in

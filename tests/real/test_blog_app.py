@@ -3,13 +3,14 @@
 import ast
 import io
 import json
-import os
-import shlex
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from deployer.sandbox import SandboxHost
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
@@ -37,18 +38,15 @@ def packed() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, str]:
-    """Run all checks once; BLOG_CHECKS_SSH is the ssh command line that reaches a throw-away host as root."""
-    ssh = os.environ.get("BLOG_CHECKS_SSH")
-    if not ssh:
-        pytest.skip("BLOG_CHECKS_SSH names no host")
+def results(vps: Any) -> dict[str, str]:
+    """Run all checks once, on a host of their own."""
+    host: SandboxHost = vps("blog")
     command = (
         f"set -e; mkdir -p {DIRECTORY}; tar xz --no-same-owner -C {DIRECTORY}; "
-        f"dpkg -s {PACKAGES} >/dev/null 2>&1 || {{ apt-get update -qq; "
-        f"DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends {PACKAGES}; }} >&2; "
+        f"DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends {PACKAGES} >&2; "
         f"python3 {DIRECTORY}/{PROGRAM.name} {DIRECTORY}"
     )
-    done = subprocess.run([*shlex.split(ssh), command], input=packed(), capture_output=True, check=False)
+    done = subprocess.run([*host.ssh_argv(), command], input=packed(), capture_output=True, check=False, timeout=500)
     assert done.returncode == 0, done.stderr.decode()[-4000:]
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -1,0 +1,138 @@
+"""Local VPSes for the tests marked ``real``: made on demand, taken away again, and never silently left out.
+
+Several test runs can go on at once on one machine: each holds the addresses that it uses.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from deployer import sandbox as local
+from deployer.sandbox import SandboxHost
+from deployer.sandbox.places import places
+
+#: Last numbers of the addresses that tests may use; those below are for people.
+ADDRESSES = range(100, 251)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The only skip: containers need root on Linux. There, a host that cannot be made is a failure of the test, as a
+    # suite that leaves out its main part and says "passed" is worth nothing.
+    if sys.platform == "linux" and os.geteuid() == 0:
+        return
+    reason = pytest.mark.skip(reason="a local VPS needs root on Linux")
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(reason)
+
+
+class Hosts:
+    """Makes local VPSes when called: `host = vps(memory_mib=512)`.
+
+    What a test makes goes at its end; what a module's fixture makes goes after the module's last test. For a module
+    that needs just one, `vps.address`, `vps.key_file`, `vps.sh(...)` are those of a host made when first asked for.
+    """
+
+    def __init__(self, cleanup: ExitStack) -> None:
+        self.of_the_module = cleanup
+        self.cleanup = cleanup
+
+    def __call__(
+        self,
+        name: str | None = None,
+        *,
+        memory_mib: int = 1024,
+        cpu_cores: int = 1,
+        sudo_password: str | None = None,
+        snapshot: str | None = None,
+        small_disk_mib: int | None = None,
+        certificate_names: tuple[str, ...] = ("blog.example",),
+        **more: Any,
+    ) -> SandboxHost:
+        number = self.cleanup.enter_context(claimed_address())
+        name = f"{name}-t{number}" if name else f"t{number}"  # the number keeps test runs apart
+        address = f"10.213.77.{number}"
+        for host in local.hosts():
+            if host.address == address:  # of a run that died: nobody else holds its address
+                local.down(host.name)
+        self.cleanup.callback(take_away, name)
+        return local.up(
+            name,
+            address=address,
+            cpu_cores=cpu_cores,
+            memory_mib=memory_mib,
+            sudo_password=sudo_password,
+            snapshot=snapshot,
+            small_disk_mib=small_disk_mib,
+            certificate_names=certificate_names,
+            say=lambda line: print(f"sandbox: {line}"),
+            **more,
+        )
+
+    @cached_property
+    def only(self) -> SandboxHost:
+        of_the_test, self.cleanup = self.cleanup, self.of_the_module
+        try:
+            return self()
+        finally:
+            self.cleanup = of_the_test
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.only, name)
+
+
+@contextmanager
+def claimed_address() -> Iterator[int]:
+    """Hold an address; a run that dies gives it back, as the kernel frees its lock."""
+    directory = places().root / "test-addresses"
+    directory.mkdir(parents=True, exist_ok=True)
+    for number in ADDRESSES:
+        with (directory / str(number)).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield number
+            return
+    pytest.fail("all addresses for tests are in use")
+
+
+def take_away(name: str) -> None:
+    if any(host.name == name for host in local.hosts()):
+        local.down(name)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Any:
+    """The sandbox's functions, on a machine that can host VPSes; fails where it should but cannot."""
+    reasons = local.missing_requirements()
+    assert not reasons, f"as root on Linux the tests on a real VPS must run, but: {'; '.join(reasons)}"
+    return local
+
+
+@pytest.fixture(scope="module")
+def vps(sandbox: Any) -> Iterator[Hosts]:
+    with ExitStack() as cleanup:
+        yield Hosts(cleanup)
+
+
+@pytest.fixture(autouse=True)
+def _hosts_of_one_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Take away what the test itself makes; pytest sets modules' fixtures up before this one."""
+    if "vps" not in request.fixturenames:
+        yield
+        return
+    hosts = request.getfixturevalue("vps")
+    with ExitStack() as hosts.cleanup:
+        yield
+    hosts.cleanup = hosts.of_the_module
