@@ -63,6 +63,7 @@ def install(names: Sequence[str], work: Work, progress: Progress) -> list[str]:
             raise Refusal(
                 "preparation",
                 f"the host's package sources have no {', '.join(unknown)}",
+                detail=command.run([*_APT, "--simulate", "install", "--", *unknown], timeout_s=60).output,
                 next="correct the name in the inventory, or add the package source to the host",
             )
     if _dpkg_was_interrupted():

@@ -93,7 +93,9 @@ def _install(
     progress.say("installing the Python packages")
     pip = [f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "--no-input", "--no-cache-dir"]
     pip += ["--disable-pip-version-check", "--require-hashes", *source]
-    result = work.run([*pip, "-r", f"{aside}/requirements.txt"], timeout_s=PIP_TIMEOUT_S, cwd=aside)
+    # /tmp is memory on newer systems, and what a killed pip leaves there nobody removes
+    space = {"TMPDIR": aside, "LC_ALL": "C.UTF-8"}
+    result = work.run([*pip, "-r", f"{aside}/requirements.txt"], timeout_s=PIP_TIMEOUT_S, cwd=aside, environment=space)
     if not result.ok:
         raise failure("preparation", "pip install", result)
     os.sync()

@@ -1,0 +1,143 @@
+"""The journal, the manifest, the lock and what is made once: the host's record of deploys."""
+
+import json
+import stat
+import threading
+import time
+
+import pytest
+
+from deployer.agent import accounts, command, journal, lock, manifest, places
+from deployer.agent.refusal import Refusal
+
+
+@pytest.fixture(autouse=True)
+def host(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "ROOT", str(tmp_path))
+    return tmp_path
+
+
+def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
+    manifest.durable.make_directories(places.at(places.STATE))
+    before = {
+        "units": {"a.service": {"restart_hash": "1"}, "old.service": {}},
+        "owned": {"/etc/a": "x", "/etc/old": "y"},
+        "done": ["seed"],
+        "last_transaction": "t1",
+    }
+    manifest.save(before)
+    plan = {
+        "files": [
+            {"path": "/etc/a", "after": {"kind": "file", "sha256": "z"}},
+            {"path": "/etc/l", "after": {"kind": "link", "target": "/t"}},
+            {"path": "/etc/old", "after": {"kind": "absent"}},
+        ],
+        "activations": [
+            {"kind": "stop", "unit": "old.service"},
+            {"kind": "command", "once": "fill"},
+            {"kind": "command", "once": "seed"},
+            {"kind": "command", "once": None},
+        ],
+        "record_units": {"b.service": {"restart_hash": "2"}},
+    }
+    assert manifest.after(plan, "t2") == {
+        "units": {"a.service": {"restart_hash": "1"}, "b.service": {"restart_hash": "2"}},
+        "owned": {"/etc/a": "z", "/etc/l": "link:/t"},
+        "done": ["seed", "fill"],
+        "last_transaction": "t2",
+    }
+    assert manifest.load() == before
+
+
+def test_a_damaged_manifest_is_refused_and_never_taken_for_none(host):
+    (host / "var/lib/deployer").mkdir(parents=True)
+    (host / "var/lib/deployer/manifest.json").write_text("{")
+    with pytest.raises(Refusal, match="cannot be read"):
+        manifest.load()
+
+
+def test_a_journal_is_closed_once_and_audited_once(host):
+    record = journal.Journal.create("t1", "me@here")
+    assert [open_one.identifier for open_one in journal.open_journals()] == ["t1"]
+    assert journal.open_transaction() is None  # it is not live yet
+    record.move("armed")
+    assert journal.open_transaction() == "t1"
+    record.close("restored", "because")
+    record.close("restored", "because")
+    assert journal.open_journals() == []
+    lines = (host / "var/lib/deployer/audit.jsonl").read_text().splitlines()
+    assert len(lines) == 1
+    assert json.loads(lines[0])["problem"] == "because"
+    with pytest.raises(Refusal, match="has a transaction t1 already"):
+        journal.Journal.create("t1", "me")
+
+
+def test_the_last_ten_records_are_kept_and_open_ones_always(host):
+    journal.Journal.create("a-open", "me")
+    for number in range(13):
+        record = journal.Journal.create(f"t{number:02}", "me")
+        record.doc["began"] = f"2030-01-01T00:00:{number:02}"
+        record.close("committed")
+    journal.prune()
+    left = sorted(path.name for path in (host / "var/lib/deployer/transactions").iterdir())
+    assert left == ["a-open", *(f"t{number:02}" for number in range(3, 13))]
+
+
+def test_a_second_deploy_is_told_who_holds_the_lock():
+    held = lock.Lock.acquire("ann@desk", "t1")
+    with pytest.raises(Refusal, match="ann@desk") as caught:
+        lock.Lock.acquire("bob@desk", "t2", wait_s=0.1)
+    assert (caught.value.kind, caught.value.state) == ("lock", "untouched")
+    assert lock.holder()["transaction"] == "t1"
+    held.release()
+    assert lock.holder() is None
+    lock.Lock.acquire("bob@desk", "t2", wait_s=0.1).release()
+
+
+def test_a_lock_waits_as_long_as_it_is_told():
+    held = lock.Lock.acquire("ann@desk", "t1")
+    timer = threading.Timer(0.4, held.release)
+    timer.start()
+    lock.Lock.acquire("bob@desk", "t2", wait_s=5).release()
+    timer.join()
+
+
+def test_a_secret_is_made_once_closed_to_others_and_closes_nothing_above_it(host):
+    (host / "etc").mkdir()
+    wanted = [{"path": "/etc/deployer/secrets/blog", "bytes": 32}]
+    assert accounts.make_secrets(wanted) == ["/etc/deployer/secrets/blog"]
+    path = host / "etc/deployer/secrets/blog"
+    first = path.read_text()
+    assert len(first) >= 43
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o755
+    assert accounts.make_secrets(wanted) == []
+    assert path.read_text() == first
+    path.write_text("")
+    with pytest.raises(Refusal, match="is there and empty"):
+        accounts.make_secrets(wanted)
+
+
+def test_a_program_that_hangs_is_ended_with_its_children(tmp_path):
+    began = time.monotonic()
+    mark = tmp_path / "late"
+    result = command.run(["sh", "-c", f"echo before; (sleep 3; touch {mark}) & sleep 60"], timeout_s=0.5)
+    assert result.timed_out
+    assert not result.ok
+    assert result.output.startswith("before")
+    assert time.monotonic() - began < 3
+    time.sleep(3.2)
+    assert not mark.exists()
+
+
+def test_a_programs_output_is_bounded_and_its_environment_is_not_ours(monkeypatch):
+    monkeypatch.setenv("MARKER_SECRET", "x")
+    result = command.run(["sh", "-c", "env; yes | head -c 10000000"], timeout_s=20)
+    assert len(result.output) <= command.TAIL_BYTES
+    assert "MARKER" not in command.run(["env"], timeout_s=20, whole=True).output
+
+
+def test_a_signal_is_told_apart_from_a_status():
+    assert command.run(["sh", "-c", "exit 9"], timeout_s=20).status == 9
+    assert command.run(["sh", "-c", "kill -9 $$"], timeout_s=20).status == -9
