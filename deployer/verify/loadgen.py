@@ -164,9 +164,9 @@ class Broken(Exception):  # noqa: N818 - it is about the connection, and never l
 class Head:
     """What matters of an answer's header."""
 
-    __slots__ = ("chunked", "close", "encoded", "expected", "length", "status")
+    __slots__ = ("chunked", "close", "counted", "encoded", "expected", "length", "status")
 
-    def __init__(self, text: bytes, expect: Document) -> None:
+    def __init__(self, text: bytes, expect: Document, count_header: str) -> None:
         lines = text.split(b"\r\n")
         first = lines[0].split(b" ", 2)
         if len(first) < 2 or not first[0].startswith(b"HTTP/1.") or not first[1].isdigit():
@@ -184,6 +184,7 @@ class Head:
         connection = fields.get("connection", "").lower()
         self.close = "close" in connection or (first[0] == b"HTTP/1.0" and "keep-alive" not in connection)
         self.encoded = fields.get("content-encoding", "").lower()
+        self.counted = fields.get(count_header, "")[:40]
         self.expected = ""
         if self.status != expect.get("status", 200):
             self.expected = "status"
@@ -244,6 +245,8 @@ class Load:
         self.wanted = int(job["connections"])
         self.timeout_s = float(job.get("timeout_s", 10.0))
         self.expect: Document = job.get("expect") or {}
+        self.count_header = str(job.get("count_header") or "").lower()
+        self.header_values: dict[str, int] = {}
         self.wants_body = str(self.expect.get("body") or "").encode()
         self.body_min_bytes = int(self.expect.get("body_min_bytes") or 0)
         self.request = _request(job)
@@ -464,7 +467,7 @@ class Load:
             text = data[:end]
             head = self.heads.get(text)
             if head is None:
-                head = Head(text, self.expect)
+                head = Head(text, self.expect, self.count_header)
                 if len(self.heads) >= HEADS_LIMIT:
                     self.heads.clear()
                 self.heads[text] = head
@@ -496,6 +499,8 @@ class Load:
             return
         status = f"{head.status // 100}xx"
         self.statuses[status] = self.statuses.get(status, 0) + 1
+        if self.count_header and (head.counted in self.header_values or len(self.header_values) < 20):
+            self.header_values[head.counted] = self.header_values.get(head.counted, 0) + 1
         wrong = head.expected
         if each.body is not None:
             wrong = wrong or self.wrong_body(each.body, head)
@@ -695,6 +700,7 @@ class Load:
             "errors": dict(sorted(self.errors.items())),
             "first_errors": self.first_errors,
             "statuses": self.statuses,
+            "header_values": self.header_values,
             "http_bytes_in": self.bytes_in,
             "http_bytes_out": self.bytes_out,
             "connections": {

@@ -1,0 +1,100 @@
+"""Who was the limit: the generator, a neighbour, the link, the host's CPU or memory, or something that waits. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from deployer.verify.measured import HostSamples, Measured
+from deployer.verify.target import VerifyTarget
+from deployer.verify.verdict import Resource
+
+#: A generator that used or wanted so much of its core was the limit, unless the host was.
+GENERATOR_FULL_SHARE: Final = 0.90
+#: An open model's generator may be this late: 5 ms, or 5 % of the limit that it judges.
+LATE_LIMIT_MS: Final = 5.0
+LATE_LIMIT_SHARE: Final = 0.05
+HOST_FULL_SHARE: Final = 0.90
+LINK_FULL_SHARE: Final = 0.90
+STEAL_LIMIT_SHARE: Final = 0.05
+#: Errors that are the generator's own.
+GENERATOR_ERRORS: Final = frozenset({"generator_sockets", "dropped"})
+#: Ethernet, IP and TCP headers and TLS around an answer, as a share of it; and the least, bytes.
+WIRE_OVERHEAD_SHARE: Final = 0.06
+WIRE_OVERHEAD_BYTES: Final = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bottleneck:
+    """The limit of a phase.
+
+    Attributes:
+        resource: Its name.
+        evidence: The figures that say so, for people.
+    """
+
+    resource: Resource
+    evidence: str
+
+
+def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget) -> Bottleneck:
+    """Say what ended a closed phase where it did. The host's own CPU counts first: then nobody else held it back."""
+    busy, steal = host.during(phase, "cpu_busy_share"), host.during(phase, "cpu_steal_share")
+    wants = _wants(phase)
+    ceiling = link_ceiling_req_per_s(phase, target)
+    memory = host.during(phase, "memory_share")
+    if steal is not None and steal > STEAL_LIMIT_SHARE:
+        return Bottleneck(resource="neighbour", evidence=f"the hypervisor took {steal:.0%} of the host's CPU")
+    if busy is not None and busy >= HOST_FULL_SHARE:
+        return Bottleneck(resource="host cpu", evidence=f"the host's CPU was {busy:.0%} busy")
+    if ceiling is not None and phase.req_per_s >= LINK_FULL_SHARE * ceiling:
+        return Bottleneck(resource="link", evidence=f"the link carries {ceiling:.0f} such answers a second")
+    if wants >= GENERATOR_FULL_SHARE:
+        return Bottleneck(resource="generator", evidence=generator_load(phase))
+    if memory is not None and memory >= 0.95:
+        return Bottleneck(resource="host memory", evidence=f"{memory:.0%} of the host's memory was in use")
+    seen = "not known" if busy is None else f"{busy:.0%} busy"
+    return Bottleneck(
+        resource="waiting for something else",
+        evidence=f"no CPU was full, so a limit, a pool or another service was: the host's was {seen}, {generator_load(phase)}",
+    )
+
+
+def generator_doubt(phase: Measured, limit_ms: float) -> str:
+    """Say why the generator's own state makes a latency doubtful; nothing when it does not.
+
+    Args:
+        phase: What was measured.
+        limit_ms: The latency that is judged, ms.
+    """
+    own = {kind: count for kind, count in phase.errors.items() if kind in GENERATOR_ERRORS}
+    if own:
+        return f"the generator failed by itself ({', '.join(own)})"
+    allowed_ms = max(LATE_LIMIT_MS, LATE_LIMIT_SHARE * limit_ms)
+    if phase.mode != "closed" and phase.late_p99_ms is not None and phase.late_p99_ms > allowed_ms:
+        return f"the generator was late by {phase.late_p99_ms:.0f} ms (P99; {allowed_ms:.0f} ms would do)"
+    return ""
+
+
+def starved(phase: Measured) -> str:
+    """Say that the generator had no core to itself or filled it; then a miss may be its own."""
+    return generator_load(phase) if _wants(phase) >= GENERATOR_FULL_SHARE else ""
+
+
+def generator_load(phase: Measured) -> str:
+    """Say how busy the generator was."""
+    waited = phase.cpu_wait_share or 0.0
+    text = f"the generator used {phase.cpu_share:.0%} of its core"
+    return text + (f" and waited for it {waited:.0%} of the time" if waited >= 0.05 else "")
+
+
+def link_ceiling_req_per_s(phase: Measured, target: VerifyTarget) -> float | None:
+    """Compute how many answers a second the link carries; None where its speed is not known."""
+    if target.bandwidth_mbit_per_s is None or not phase.done:
+        return None
+    wire_bytes = phase.bytes_per_answer + max(WIRE_OVERHEAD_BYTES, WIRE_OVERHEAD_SHARE * phase.bytes_per_answer)
+    return target.bandwidth_mbit_per_s * 1e6 / 8 / wire_bytes
+
+
+def _wants(phase: Measured) -> float:
+    return phase.cpu_share + (phase.cpu_wait_share or 0.0)

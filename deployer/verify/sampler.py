@@ -1,0 +1,147 @@
+"""Watching the host while it is under load: over the transport's own channel, in a thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, Self
+
+from deployer.errors import DeployerError
+from deployer.transport import Agent, Stream
+from deployer.verify.measured import HostSamples, Timed
+
+#: Without a sample for so long the host counts as silent: it may suffer, and the load ends; s.
+SILENCE_S: Final = 12.0
+#: More memory than this in use, in so many samples one after the other, ends the load.
+ALARM_MEMORY_SHARE: Final = 0.96
+ALARM_SAMPLES: Final = 3
+#: For the summary, after the sampling was told to end; s.
+SUMMARY_PATIENCE_S: Final = 20.0
+
+
+class Sampler(Protocol):
+    """What ``verify`` wants of whoever watches the host: a context, begun before the load and ended after it."""
+
+    def __enter__(self) -> Self:
+        """Begin to watch."""
+        ...
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave nothing running."""
+        ...
+
+    def alarm(self) -> str:
+        """Say why the load must end now; nothing while all is well."""
+        ...
+
+    def finish(self) -> HostSamples:
+        """End the watch and give what was seen; safe to call once."""
+        ...
+
+
+class AgentSampler:
+    """Samples by the agent on the host; the agent does nothing else meanwhile.
+
+    Args:
+        agent: A running agent; it stays open afterwards.
+        units: Units whose memory is told apart, as ``nginx.service``.
+        interval_s: Between two samples, s.
+        max_s: The host stops by itself after this time, s.
+    """
+
+    def __init__(self, agent: Agent, units: Sequence[str], *, interval_s: float = 1.0, max_s: float = 900.0) -> None:
+        self._agent = agent
+        self._request = {"op": "sample", "units": list(units), "interval_s": interval_s, "max_s": max_s}
+        self._silence_s = SILENCE_S + interval_s
+        self._samples: list[Timed] = []
+        self._answer: dict[str, Any] | None = None
+        self._fault = ""
+        self._heard_s = 0.0
+        self._stream: Stream | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Send the request and listen.
+
+        Raises:
+            DeployerError: The agent does not take it.
+        """
+        self._heard_s = time.monotonic()
+        self._stream = self._agent.stream(self._request)
+        self._thread = threading.Thread(target=self._listen, args=(self._stream,), name="samples", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._end()
+
+    def alarm(self) -> str:
+        """Say that the host suffers: memory, an OOM kill, or silence."""
+        if self._fault:
+            return f"the host is no longer watched: {self._fault}"
+        silent_s = time.monotonic() - self._heard_s
+        if silent_s > self._silence_s:
+            return f"the host has said nothing for {silent_s:.0f} s"
+        last = self._samples[-ALARM_SAMPLES:]
+        if last and (last[-1].values.get("oom_kills") or 0) > 0:
+            return "the kernel of the host killed a process for want of memory"
+        if len(last) == ALARM_SAMPLES and all(_full(each) for each in last):
+            return f"more than {ALARM_MEMORY_SHARE:.0%} of the host's memory is in use"
+        return ""
+
+    def finish(self) -> HostSamples:
+        """End the sampling and give what was seen."""
+        self._end()
+        fault = self._fault or ("" if self._answer is not None else "the host gave no summary")
+        return HostSamples(samples=tuple(self._samples), summary=self._answer, fault=fault)
+
+    def _listen(self, stream: Stream) -> None:
+        try:
+            for event in stream:
+                if event.get("event") == "sample":
+                    self._heard_s = time.monotonic()
+                    self._samples.append(Timed(at_s=self._heard_s, values=dict(event)))
+        except DeployerError as error:
+            self._fault = error.message
+        else:
+            self._answer = stream.answer
+
+    def _end(self) -> None:
+        if self._thread is None or self._stream is None:
+            return
+        if self._thread.is_alive():
+            self._stream.stop()
+        self._thread.join(SUMMARY_PATIENCE_S)
+        if self._thread.is_alive():
+            self._fault = self._fault or "the host did not end its sampling"
+            self._agent.close()  # a channel that is still being read is of no use to anybody
+        self._thread = None
+
+
+class Unwatched:
+    """Nobody watches the host: what would be known from there is inconclusive, never kept."""
+
+    def __enter__(self) -> Self:
+        """Do nothing."""
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        pass
+
+    def alarm(self) -> str:
+        """Know of nothing."""
+        return ""
+
+    def finish(self) -> HostSamples:
+        """Give nothing."""
+        return HostSamples(fault="the host was not watched")
+
+
+def watched(agent: Agent | None, units: Sequence[str]) -> Sampler:
+    """Give the sampler for a host with or without an agent."""
+    return Unwatched() if agent is None else AgentSampler(agent, units)
+
+
+def _full(sample: Timed) -> bool:
+    return float(sample.values.get("memory_share") or 0.0) > ALARM_MEMORY_SHARE
