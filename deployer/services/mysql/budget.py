@@ -14,7 +14,7 @@ from deployer.declaration import Declaration
 from deployer.errors import BudgetError
 from deployer.priors import PRIORS
 from deployer.services.mysql.settings import MysqlSettings, settings_of
-from deployer.units import round_down
+from deployer.units import round_down, round_up
 
 TAKER = "mysql"
 #: Share of the elastic remainder; an app's worker has 3.
@@ -33,6 +33,7 @@ CONNECTION_BUFFERS_KIB: Mapping[str, int] = {
 }
 #: One in-memory table of a connection, KiB: tmp_memory_table_size and max_heap_table_size.
 TEMPORARY_TABLE_KIB = 1024
+TABLE_OPEN_CACHE = 200
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -70,10 +71,13 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
         "thread_cache_size": derived(
             min(int(connections.value), 32), "threads", "every pooled connection keeps its own"
         ),
-        "table_open_cache": default(200, "tables", "counted in the measured size of the empty server"),
+        "table_open_cache": default(TABLE_OPEN_CACHE, "tables", "counted in the measured size of the empty server"),
         "table_definition_cache": default(400, "tables", "the lowest that the server takes"),
+        "table_open_cache_instances": default(1, "", "more of them only part a lock that a small host never waits for"),
         "open_files_limit": derived(
-            max(1024, int(connections.value) * 5 + 512), "descriptors", "5 per connection + 512"
+            max(1024, round_up(int(connections.value) + 2 * TABLE_OPEN_CACHE + 32, 64)),
+            "descriptors",
+            f"connections + 2 x {TABLE_OPEN_CACHE} tables + 32, at least 1024",
         ),
         "key_buffer_size": default(1, "MiB", "no MyISAM tables; the server's own default is 128"),
         "aria_pagecache_buffer_size": default(8, "MiB", "temporary tables on disk; the server's own default is 128"),
