@@ -25,7 +25,9 @@ from deployer.plan import Plan, build_plan, questions
 from deployer.plan.build import unwanted_paths
 from deployer.release import Release, read_release
 from deployer.render import Rendered, render
+from deployer.slo import Phases
 from deployer.transport import Agent, Login, Secret
+from deployer.verify import AgentSampler, Verdict, VerifyTarget, verify
 
 if TYPE_CHECKING:
     from deployer.transport import Remote  # at run time fabric is imported only once a connection is wanted
@@ -117,6 +119,50 @@ def session(
     wanted = desired(entry, template_folders)
     with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
         yield Session(wanted, remote, agent, say, any_os)
+
+
+def prove(
+    entry: Entry,
+    *,
+    phases: Phases | None = None,
+    generator_cpus: Sequence[int] = (),
+    on_phase: Callable[[str, str], None] = lambda _phase, _message: None,
+) -> Verdict:
+    """Put a host under load from here, watch it, and judge it by its SLO.
+
+    Args:
+        entry: The host; whether it may be loaded is for the caller to know.
+        phases: How long each part lasts; those of the SLO if left out.
+        generator_cpus: Processors of this machine for the generator; none: wherever the kernel puts it.
+        on_phase: Gets each phase and what there is to say of it.
+
+    Raises:
+        UsageError: There is no app to ask for pages.
+        Inconclusive: The generator could not run.
+        HostUntouched: The host cannot be reached, so nobody could watch it.
+    """
+    slo = entry.host.slo
+    if not entry.host.apps:
+        raise UsageError("a host without an app has no page to ask for", where=f"hosts.{entry.name}.apps")
+    app = entry.host.apps[slo.app or next(iter(entry.host.apps))]
+    target = VerifyTarget.of(
+        slo,
+        address=entry.host.ssh.address,
+        server_name=app.server_names[0].replace("*", "www"),
+        port=443 if app.tls else 80,
+        tls=app.tls is not None,
+        connections=entry.host.target.connections,
+        bandwidth_mbit_per_s=entry.host.hardware.bandwidth_mbit_per_s,
+    )
+    units = [unit.unit for unit in desired(entry).rendered.wanted.units if not unit.listens]
+
+    def say(line: str) -> None:
+        phase, _, message = line.partition(": ")
+        on_phase(phase, message)
+
+    with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
+        sampler = AgentSampler(agent, units)
+        return verify(target, slo, sampler, phases=phases, generator_cpus=generator_cpus, say=say)
 
 
 def login_of(entry: Entry, environ: Mapping[str, str] = os.environ) -> Login:

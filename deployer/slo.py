@@ -1,5 +1,7 @@
 """What a host is held to, and how long it is asked: service level objectives and the phases of the load test.
 
+How many connections it is to hold stands in the host's ``target``, which its budget is made for.
+
 The defaults are the mission: a thousand visitors at once on one core and one GiB. A line that is not measured
 is never counted as kept.
 """
@@ -10,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from deployer.app import Name
 from deployer.hardware import Declared
 
 Seconds = Annotated[float, Field(ge=0.5, le=3600, strict=False)]
@@ -48,10 +51,10 @@ class Phases(Declared):
 class Slo(Declared):
     """What the load test holds the host to."""
 
-    connections_held: Annotated[int, Field(ge=1, le=50_000)] = 1000
-    """Keep-alive connections that are open at the same time."""
+    app: Name | None = None
+    """The app whose pages are asked for; the first one if left out."""
     held_errors: Annotated[int, Field(ge=0)] = 0
-    """Errors and lost connections that are allowed while they are held."""
+    """Errors and lost connections that are allowed while the connections of `target` are held."""
     cached_p95_ms: Milliseconds = 200
     """95 of 100 cached pages are there within this time at full load, ms."""
     cached_req_per_s: Annotated[int, Field(ge=1, le=1_000_000)] | None = None

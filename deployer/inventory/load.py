@@ -64,5 +64,7 @@ def _contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem
                 )
     if host.load == "allowed" and not host.load_from:
         yield problem(("load",), "the limits for each visitor would stop the load test; add load_from: [your address]")
+    if host.slo.app is not None and host.slo.app not in host.apps:
+        yield problem(("slo", "app"), f"this host has no app {host.slo.app}; it has: {', '.join(host.apps) or 'none'}")
     if host.ssh.host_key is not None and host.ssh.accept_new:
         yield problem(("ssh", "accept_new"), "a pinned host_key leaves nothing to accept; keep one of them")

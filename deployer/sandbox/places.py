@@ -81,7 +81,7 @@ class Places:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o711)
-            for directory in (self.layers, self.snapshots, self.hosts, self.proxy, self.lxcfs, self.root / "locks"):
+            for directory in (self.layers, self.snapshots, self.hosts, self.proxy, self.root / "locks"):
                 directory.mkdir(exist_ok=True)
         except OSError as error:
             raise SandboxError(f"the sandbox's directory cannot be made: {error}", where=str(self.root)) from error

@@ -29,7 +29,8 @@ def ensure_lxcfs(places: Places, say: Say) -> None:
     with places.lock("lxcfs", say, waiting_for="starts lxcfs"):
         if running(_pid_file(places), str(places.lxcfs)) is not None and _serves(places):
             return
-        stop_lxcfs(places)
+        stop_lxcfs(places)  # one that died leaves a mount point that nobody can even look at
+        places.lxcfs.mkdir(exist_ok=True)
         log = places.root / "lxcfs.log"
         program = shutil.which("lxcfs", path="/usr/bin:/usr/local/bin") or "lxcfs"
         argv: list[str | Path] = [program, "-f", "-l", "-p", places.root / "lxcfs.lock", places.lxcfs]

@@ -54,10 +54,8 @@ def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget) -> Bottl
     if memory is not None and memory >= 0.95:
         return Bottleneck(resource="host memory", evidence=f"{memory:.0%} of the host's memory was in use")
     seen = "not known" if busy is None else f"{busy:.0%} busy"
-    return Bottleneck(
-        resource="waiting for something else",
-        evidence=f"no CPU was full, so a limit, a pool or another service was: the host's was {seen}, {generator_load(phase)}",
-    )
+    evidence = f"no CPU was full, so a limit, a pool or another service was: the host's was {seen}"
+    return Bottleneck(resource="waiting for something else", evidence=f"{evidence}, {generator_load(phase)}")
 
 
 def generator_doubt(phase: Measured, limit_ms: float) -> str:

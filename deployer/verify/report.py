@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -22,11 +23,15 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
     """
     lines = [_painted(_headline(verdict), verdict.outcome, colour=colour), ""]
     head = ("", "objective", "wanted", "measured")
-    rows = [(line.outcome, line.objective.name, line.objective.wanted, line.measured or "-") for line in verdict.lines]
+    rows = [
+        (line.outcome, _short(line.objective.name), line.objective.wanted, line.measured or "-")
+        for line in verdict.lines
+    ]
     widths = _widths([head, *rows])
-    lines.append(_row(head, widths))
+    lines.append(_row(head, widths, numbers=False))
     for line, row in zip(verdict.lines, rows, strict=True):
-        lines.append(_painted(_row(row, widths), line.outcome if line.outcome != "kept" else "", colour=colour))
+        outcome = line.outcome if line.outcome != "kept" else ""
+        lines.append(_painted(_row(row, widths, numbers=False), outcome, colour=colour))
         if line.why:
             lines.append(" " * (widths[0] + 2) + line.why)
     lines += ["", *_capacity(verdict), "", *_phases(verdict.phases), "", *_host(verdict)]
@@ -92,7 +97,7 @@ def _capacity(verdict: Verdict) -> list[str]:
     head = ("capacity", "req/s", "connections", "ended by", "evidence")
     rows = [
         (
-            f"{'cached' if each.cached else 'uncached'} {each.path}",
+            _short(f"{'cached' if each.cached else 'uncached'} {each.path}"),
             f"{each.req_per_s:.0f}",
             str(each.connections),
             each.binding,
@@ -107,7 +112,7 @@ def _phases(phases: Sequence[Measured]) -> list[str]:
     head = ("phase", "req/s", "P50 ms", "P95 ms", "P99 ms", "max ms", "errors", "generator", "late P99 ms")
     rows = [
         (
-            phase.name,
+            _short(phase.name),
             f"{phase.req_per_s:.0f}",
             *(_ms(value) for value in (phase.p50_ms, phase.p95_ms, phase.p99_ms, phase.max_ms)),
             str(phase.error_count),
@@ -182,10 +187,16 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _row(cells: Sequence[str], widths: Sequence[int], *, numbers: bool = True) -> str:
     return "  ".join(
-        cell.rjust(width) if _numeric(cell) else cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
+        cell.rjust(width) if numbers and _numeric(cell) else cell.ljust(width)
+        for cell, width in zip(cells, widths, strict=True)
     )
+
+
+def _short(name: str) -> str:
+    """Leave out the middle of a long path; the document has it whole."""
+    return re.sub(r"(/\S{15})\S{9,}(\S{6})", r"\1...\2", name)
 
 
 def _numeric(cell: str) -> bool:

@@ -46,11 +46,10 @@ class VerifyTarget:
 
     @classmethod
     def of(cls, slo: Slo, *, address: str, server_name: str, **more: Any) -> VerifyTarget:
-        """Take connections, paths and headers from the SLO; ``more`` is any other attribute."""
+        """Take paths and headers from the SLO; ``more`` is any other attribute."""
         return cls(
             address=address,
             server_name=server_name,
-            connections=slo.connections_held,
             cached_path=slo.cached_path,
             uncached_paths=slo.uncached_paths,
             uncached_headers=slo.uncached_headers,

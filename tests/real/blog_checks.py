@@ -115,17 +115,14 @@ def check_migrations_apply_once_even_when_two_run() -> None:
     assert sum("nothing to do" in text for text in outputs) == 2, outputs
     assert [row[0] for row in sql("SELECT name FROM schema_migrations ORDER BY version")] == steps
     kinds = sql(
-        "SELECT DISTINCT engine, table_collation FROM information_schema.tables "
-        "WHERE table_schema = DATABASE()"
+        "SELECT DISTINCT engine, table_collation FROM information_schema.tables WHERE table_schema = DATABASE()"
     )
     assert all(engine == "InnoDB" and name.startswith("utf8mb4") for engine, name in kinds), kinds
 
 
 def check_seed_is_quick_small_and_done_once() -> None:
     start = time.monotonic()
-    process = module(
-        "blog.seed", "--posts", "3000", "--admin-password-file", str(HERE / "password"), wait=False
-    )
+    process = module("blog.seed", "--posts", "3000", "--admin-password-file", str(HERE / "password"), wait=False)
     peak_mib = 0.0
     while process.poll() is None:
         with contextlib.suppress(OSError, TypeError):

@@ -29,11 +29,7 @@ async def author(request: Request) -> sessions.Session:
         LoginNeededError: There is none, or it was ended by logging out.
     """
     who = session(request)
-    if (
-        who is None
-        or not who.user_id
-        or not await editing.is_epoch_of(site(request).db, who.user_id, who.epoch)
-    ):
+    if who is None or not who.user_id or not await editing.is_epoch_of(site(request).db, who.user_id, who.epoch):
         raise LoginNeededError
     return who
 
@@ -50,10 +46,7 @@ async def login(request: Request) -> Response:
     form = await read_form(request)
     of_site = site(request)
     user = await editing.user_named(of_site.db, form.get("name", "")[:80])
-    if (
-        not await check_password(form.get("password", "")[:1024], user.password_hash if user else None)
-        or not user
-    ):
+    if not await check_password(form.get("password", "")[:1024], user.password_hash if user else None) or not user:
         return await _login_page(request, 403, "Name or password is wrong.")
     answer = redirect("/admin/")
     set_session(answer, of_site, sessions.new_session(user.id, user.session_epoch, time.time()))
@@ -120,9 +113,7 @@ async def delete_post(request: Request, post_id: int) -> Response:
     return redirect("/admin/")
 
 
-def read_draft(
-    form: dict[str, str], published_before: datetime | None, now: datetime
-) -> tuple[editing.Draft, str]:
+def read_draft(form: dict[str, str], published_before: datetime | None, now: datetime) -> tuple[editing.Draft, str]:
     """Read the editor's form; the second value says what is wrong with it, or is empty.
 
     A post keeps its date as long as it stays published; `now` is UTC without a zone, as the database has it.
@@ -161,9 +152,7 @@ async def _save(request: Request, post_id: int | None) -> Response:
 
 async def _editor(request: Request, content: editing.Draft, post_id: int | None, problem: str) -> Response:
     status = 422 if problem else 200
-    return await html_page(
-        request, "admin/editor.html", status, content=content, post_id=post_id, problem=problem
-    )
+    return await html_page(request, "admin/editor.html", status, content=content, post_id=post_id, problem=problem)
 
 
 async def _login_page(request: Request, status: int, problem: str) -> Response:

@@ -18,9 +18,7 @@ Args = Sequence[object]
 T = TypeVar("T")
 
 #: Error numbers that tell of a connection, not of the statement: refused, gone, lost, killed, too many.
-CONNECTION_ERRORS = frozenset(
-    {0, 1040, 1053, 1080, 1158, 1159, 1160, 1161, 1203, 1927, 2002, 2003, 2006, 2013, 2055}
-)
+CONNECTION_ERRORS = frozenset({0, 1040, 1053, 1080, 1158, 1159, 1160, 1161, 1203, 1927, 2002, 2003, 2006, 2013, 2055})
 
 
 class DatabaseUnavailableError(Exception):

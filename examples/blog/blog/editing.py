@@ -51,9 +51,7 @@ async def is_epoch_of(db: Database, user_id: int, epoch: int) -> bool:
 async def end_sessions(db: Database, user_id: int) -> None:
     """End all sessions of a user."""
     async with db.transaction() as transaction:
-        await transaction.execute(
-            "UPDATE users SET session_epoch = session_epoch + 1 WHERE id = %s", (user_id,)
-        )
+        await transaction.execute("UPDATE users SET session_epoch = session_epoch + 1 WHERE id = %s", (user_id,))
 
 
 async def all_posts(db: Database, number: int) -> list[tuple[int, str, str, datetime | None]]:

@@ -58,8 +58,7 @@ async def _apply(connection: Connection, step: Step) -> None:
             raise MigrationError(f"{step.name}, statement {number}: {error}") from error
     await _rows(
         connection,
-        "INSERT INTO schema_migrations (version, name, sha256, applied_at) "
-        "VALUES (%s, %s, %s, UTC_TIMESTAMP())",
+        "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (%s, %s, %s, UTC_TIMESTAMP())",
         step.version,
         step.name,
         step.sha256,

@@ -169,9 +169,7 @@ class Menu:
         """Return the links; what is remembered serves while a newer version is unknown."""
         now = time.monotonic()
         if now >= self._stale_at:
-            self._stale_at = (
-                now + MENU_LIFETIME_S
-            )  # before the statement: one visitor reads, the others go on
+            self._stale_at = now + MENU_LIFETIME_S  # before the statement: one visitor reads, the others go on
             try:
                 self._entries = [Tag(slug, title) for slug, title in await db.rows(MENU)]
             except BaseException:

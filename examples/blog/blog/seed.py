@@ -78,10 +78,7 @@ async def seed(settings: DatabaseSettings, posts: int, password: str) -> bool:
             )
             await transaction.execute_many(
                 "INSERT INTO pages (slug, title, body_html, position) VALUES (%s, %s, %s, %s)",
-                [
-                    (slug, title, text.to_html(body), number)
-                    for number, (slug, title, body) in enumerate(PAGES)
-                ],
+                [(slug, title, text.to_html(body), number) for number, (slug, title, body) in enumerate(PAGES)],
             )
             first_id = 1
             stream = made_up_posts(posts, newest_at)
@@ -138,9 +135,7 @@ def main() -> int:
     if not is_new:
         sys.stdout.write("seed: nothing to do, the blog is not empty\n")
         return 0
-    sys.stdout.write(
-        f"seed: {options.posts} posts, {len(TAGS)} tags, {len(PAGES)} pages, author {AUTHOR!r}\n"
-    )
+    sys.stdout.write(f"seed: {options.posts} posts, {len(TAGS)} tags, {len(PAGES)} pages, author {AUTHOR!r}\n")
     if not options.admin_password_file:
         sys.stdout.write(f"seed: password of {AUTHOR!r}, shown only here: {password}\n")
     return 0

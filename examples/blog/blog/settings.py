@@ -62,8 +62,7 @@ def session_secret(environ: Mapping[str, str] = os.environ) -> bytes:
     secret = _secret(environ, "session_secret", "SESSION_SECRET_FILE")
     if len(secret) < MINIMUM_SECRET_CHARACTERS:
         raise SettingsError(
-            f"the session secret has {len(secret)} characters, "
-            f"at least {MINIMUM_SECRET_CHARACTERS} are needed"
+            f"the session secret has {len(secret)} characters, at least {MINIMUM_SECRET_CHARACTERS} are needed"
         )
     return secret.encode()
 

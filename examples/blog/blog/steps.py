@@ -65,9 +65,7 @@ def pending(steps: Sequence[Step], applied: Mapping[int, tuple[str, str]]) -> tu
     for step in steps:
         if step.version not in applied:
             if step.version < newest:
-                raise MigrationError(
-                    f"{step.name} is new, but {newest:04d} was applied before it: renumber it"
-                )
+                raise MigrationError(f"{step.name} is new, but {newest:04d} was applied before it: renumber it")
             missing.append(step)
         elif applied[step.version][1] != step.sha256:
             raise MigrationError(f"{step.name} was changed after it was applied: add a new step instead")

@@ -26,10 +26,7 @@ def test_password_is_not_shown(environ: dict[str, str]) -> None:
 def test_file_variable_serves_without_credentials(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "other").write_text("from elsewhere")
     del environ["CREDENTIALS_DIRECTORY"]
-    assert (
-        database_settings({**environ, "DB_PASSWORD_FILE": str(tmp_path / "other")}).password
-        == "from elsewhere"
-    )
+    assert database_settings({**environ, "DB_PASSWORD_FILE": str(tmp_path / "other")}).password == "from elsewhere"
     with pytest.raises(SettingsError, match="DB_PASSWORD_FILE"):
         database_settings(environ)
 

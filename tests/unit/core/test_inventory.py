@@ -96,8 +96,10 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
         ),
         (
             "        database: {}\n",
-            "        database: {}\n      shop:\n        source: s\n        module: a:b\n"
-            "        server_names: [blog.example]\n",
+            (
+                "        database: {}\n      shop:\n        source: s\n        module: a:b\n"
+                "        server_names: [blog.example]\n"
+            ),
             "15: hosts.web1.apps.shop.server_names: blog.example belongs to app blog already",
         ),
     ],

@@ -133,9 +133,7 @@ class Inventory(Strict):
 def tree_of(*texts):
     documents = []
     for number, text in enumerate(texts):
-        document, problems = parse(
-            text.encode(), FILE if not number else Path(f"inventories/more{number}.yml")
-        )
+        document, problems = parse(text.encode(), FILE if not number else Path(f"inventories/more{number}.yml"))
         assert problems == []
         documents.append(document)
     return merge(documents)
@@ -187,9 +185,7 @@ def test_problems_are_sorted_counted_and_bounded():
 
 
 def test_a_right_file_becomes_the_model_with_tuples():
-    made = validate(
-        Inventory, tree_of(host("start: [python, -m, x]\nservices: [{kind: nginx, cache: true}]"))
-    )
+    made = validate(Inventory, tree_of(host("start: [python, -m, x]\nservices: [{kind: nginx, cache: true}]")))
     assert made.hosts["blog1"].start == ("python", "-m", "x")
     assert made.hosts["blog1"].services[0].cache is True
 
@@ -279,10 +275,7 @@ def test_yes_and_no_are_not_truth_values(written):
         ),
         (
             "labels:\n  a: 1.10",
-            (
-                "5: hosts.blog1.labels.a: "
-                'expected text of at most 3 characters, found 1.10; write "1.10" in quotes'
-            ),
+            ('5: hosts.blog1.labels.a: expected text of at most 3 characters, found 1.10; write "1.10" in quotes'),
         ),
         (
             "labels:\n  a: long",
@@ -312,10 +305,7 @@ def test_yes_and_no_are_not_truth_values(written):
         ),
         (
             "services:\n  - kind: ngnix",
-            (
-                "5: hosts.blog1.services[0]: "
-                'expected kind to be one of mysql, nginx, found "ngnix"; did you mean nginx?'
-            ),
+            ('5: hosts.blog1.services[0]: expected kind to be one of mysql, nginx, found "ngnix"; did you mean nginx?'),
         ),
         ("services:\n  - http2: true", "5: hosts.blog1.services[0]: kind is required: one of mysql, nginx"),
         (

@@ -59,14 +59,10 @@ def test_a_host_in_two_files_names_both_places(folder):
 def test_any_other_key_comes_from_one_file(folder):
     (folder / "a.yml").write_text("note: 1\n")
     (folder / "b.yml").write_text("hosts: {}\nnote: 1\n")
-    assert refusals(folder) == [
-        "inv/b.yml:2: note: stands in two files, also in inv/a.yml:1; keep one of them"
-    ]
+    assert refusals(folder) == ["inv/b.yml:2: note: stands in two files, also in inv/a.yml:1; keep one of them"]
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [("hosts:\n", "hosts: {one: 1}\n"), ("hosts: {one: 1}\n", "hosts:\n")]
-)
+@pytest.mark.parametrize(("first", "second"), [("hosts:\n", "hosts: {one: 1}\n"), ("hosts: {one: 1}\n", "hosts:\n")])
 def test_an_empty_hosts_key_hides_no_host_of_another_file(folder, first, second):
     (folder / "a.yml").write_text(first)
     (folder / "b.yml").write_text(second)
@@ -79,9 +75,7 @@ def test_an_empty_hosts_key_hides_no_host_of_another_file(folder, first, second)
 def test_hosts_that_are_no_mapping_cannot_be_merged(folder, first, second):
     (folder / "a.yml").write_text(first)
     (folder / "b.yml").write_text(second)
-    assert refusals(folder) == [
-        "inv/b.yml:1: hosts: stands in two files, also in inv/a.yml:1; keep one of them"
-    ]
+    assert refusals(folder) == ["inv/b.yml:1: hosts: stands in two files, also in inv/a.yml:1; keep one of them"]
 
 
 def test_a_file_that_is_no_mapping_is_refused(folder):

@@ -283,9 +283,7 @@ FRAGMENTS = st.sampled_from(
         "\ufeff",
     ]
 )
-FUZZ = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+FUZZ = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @FUZZ
@@ -305,8 +303,7 @@ PLAIN_DATA = st.recursive(
     | st.integers(-(10**17), 10**17)
     | st.text(st.characters(codec="ascii", min_codepoint=32)),
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.from_regex("[a-z_]{1,8}", fullmatch=True), inner, max_size=3)
+        st.lists(inner, max_size=3) | st.dictionaries(st.from_regex("[a-z_]{1,8}", fullmatch=True), inner, max_size=3)
     ),
     max_leaves=12,
 )
