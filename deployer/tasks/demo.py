@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from invoke.context import Context
 from rich.text import Text
 
@@ -13,9 +15,10 @@ from deployer.report.plan import print_applied, print_warnings
 from deployer.report.terminal import Steps, result_console, talk_console
 from deployer.tasks.sandboxes import start
 from deployer.tasks.shell import entry_of, task
-from deployer.tasks.verification import run_verify
+from deployer.tasks.verification import run_verify, write_report
 
 HOST = "blog1"
+REPORT = Path("reports") / f"{HOST}.json"
 
 
 @task
@@ -45,9 +48,11 @@ def demo(_context: Context, *, inventory: str = "") -> int:
                 applied = connected.apply(plan, steps.step)
     print_applied(console, plan, applied)
     _title("4  the load test: does it keep what the budget promises?")
-    _, code = run_verify(entry, quiet=False)
+    document, code = run_verify(entry, quiet=False)
+    write_report(REPORT, document)
     name = next(iter(entry.host.apps.values())).server_names[0]
     console.print(
+        f"The whole report, every second of it: {REPORT}\n"
         f"\nThe host goes on running: curl -k --resolve {name}:443:{host.address} https://{name}/\n"
         f"  deployer sandbox.ssh --host {HOST}     log in as root\n"
         f"  deployer deploy --host {HOST}          a second deploy changes nothing\n"

@@ -49,7 +49,7 @@ def budget(
 
 @task
 def render(_context: Context, *, host: str = "", inventory: str = "", out: str = "") -> None:
-    """Write all files of a host into a folder, as they would be on it. Needs no connection."""
+    """Write all config files of a host into a folder, as they would be on the host. Needs no connection."""
     entry, found = entry_of(host, inventory)
     if not out:
         raise UsageError("where to? --out is missing", next_step="--out FOLDER")
@@ -74,7 +74,7 @@ def plan(
     detailed_exitcode: bool = False,
     any_os: bool = False,
 ) -> int:
-    """Show what a deploy would change on a host, with the differences. Changes nothing."""
+    """Show what a deploy would change on a host, with the differences in its files. Changes nothing."""
     entry, found = entry_of(host, inventory)
     with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
         planned = connected.plan()
@@ -95,7 +95,10 @@ def deploy(
     no_verify: bool = False,
     any_os: bool = False,
 ) -> int:
-    """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed."""
+    """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed.
+
+    With nothing to change, the host is not load-tested either. `deployer --dry deploy --host NAME` only plans.
+    """
     entry, found = entry_of(host, inventory)
     only_plan = bool(context.config.run.dry)
     with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from deployer.verify.measured import Measured
 from deployer.verify.verdict import Line, Verdict
 
-SCHEMA: Final = "deployer.verify/1"
+SCHEMA: Final = "deployer/verify/1"
 _COLOURS: Final = {"kept": "\x1b[32m", "missed": "\x1b[31m", "inconclusive": "\x1b[33m"}
 _PLAIN: Final = "\x1b[0m"
 
@@ -24,7 +24,7 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
     lines = [_painted(_headline(verdict), verdict.outcome, colour=colour), ""]
     head = ("", "objective", "wanted", "measured")
     rows = [
-        (line.outcome, _short(line.objective.name), line.objective.wanted, line.measured or "-")
+        (line.outcome, short(line.objective.name), line.objective.wanted, line.measured or "-")
         for line in verdict.lines
     ]
     widths = _widths([head, *rows])
@@ -97,7 +97,7 @@ def _capacity(verdict: Verdict) -> list[str]:
     head = ("capacity", "req/s", "connections", "ended by", "evidence")
     rows = [
         (
-            _short(f"{'cached' if each.cached else 'uncached'} {each.path}"),
+            short(f"{'cached' if each.cached else 'uncached'} {each.path}"),
             f"{each.req_per_s:.0f}",
             str(each.connections),
             each.binding,
@@ -112,7 +112,7 @@ def _phases(phases: Sequence[Measured]) -> list[str]:
     head = ("phase", "req/s", "P50 ms", "P95 ms", "P99 ms", "max ms", "errors", "generator", "late P99 ms")
     rows = [
         (
-            _short(phase.name),
+            short(phase.name),
             f"{phase.req_per_s:.0f}",
             *(_ms(value) for value in (phase.p50_ms, phase.p95_ms, phase.p99_ms, phase.max_ms)),
             str(phase.error_count),
@@ -194,7 +194,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], *, numbers: bool = True) -
     )
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Leave out the middle of a long path; the document has it whole."""
     return re.sub(r"(/\S{15})\S{9,}(\S{6})", r"\1...\2", name)
 

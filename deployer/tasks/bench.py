@@ -1,0 +1,114 @@
+"""The figures of docs/benchmarks.md, for anybody to measure again: every run, the median, misses as misses."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+from invoke.context import Context
+
+from deployer import transport
+from deployer.allocate import allocate
+from deployer.deploy import login_of, session
+from deployer.errors import UsageError, VerificationFailed
+from deployer.inventory import Entry
+from deployer.report.benchmark import Row, markdown, put_into, rows_of
+from deployer.report.terminal import Steps, result_console
+from deployer.tasks.shell import entry_of, task
+from deployer.tasks.verification import generator_cpus, loaded
+
+FIGURES = Path("docs/benchmarks.md")
+#: A deploy that has nothing to do may take so many times what a bare connection takes.
+NOOP_RATIO = 3.0
+
+
+@task
+def blog(
+    _context: Context,
+    *,
+    host: str = "blog1",
+    inventory: str = "",
+    runs: int = 3,
+    hold_s: int = 60,
+    write: bool = False,
+) -> int:
+    """Load-test a deployed host several times and hold every run against its SLO."""
+    entry, _ = entry_of(host, inventory)
+    _must_be_positive(runs)
+    if entry.host.load != "allowed":
+        raise UsageError(f"the inventory does not allow load tests of {host}", where=f"hosts.{host}.load")
+    phases = entry.host.slo.phases.model_copy(update={"hold_s": float(hold_s)})
+    budget = allocate(entry.declaration)
+    verdicts = [loaded(entry, phases) for _ in range(runs)]
+    granted = Row(
+        name="sum of MemoryMax",
+        wanted=f"<= {budget.usable_mib} MiB usable",
+        unit="MiB",
+        runs=(float(budget.granted_mib),) * runs,
+        missed=runs * (budget.granted_mib + budget.reserved_mib > budget.usable_mib),
+    )
+    rows = [*rows_of(verdicts), granted]
+    return _publish("bench.blog", f"{_machine(entry)}; held for {hold_s} s.", rows, write=write)
+
+
+@task
+def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 7, write: bool = False) -> int:
+    """Compare a deploy that has nothing to do with a bare connection that runs `true`, in turns."""
+    entry, found = entry_of(host, inventory)
+    _must_be_positive(runs)
+    bare_ms, deploy_ms = [], []
+    transport.bare_connect(login_of(entry))  # imports and the host's page cache are not the subject
+    with Steps() as steps:
+        for number in range(1, runs + 1):
+            steps.step("no-op deploy", f"run {number} of {runs}")
+            began = time.perf_counter()
+            transport.bare_connect(login_of(entry))
+            middle = time.perf_counter()
+            with session(entry, template_folders=found.template_folders) as connected:
+                if not connected.plan().is_empty:
+                    raise UsageError(f"{host} is not as the inventory says", next_step=f"deploy --host {host}")
+            bare_ms.append((middle - began) * 1000)
+            deploy_ms.append((time.perf_counter() - middle) * 1000)
+    ratios = tuple(deploy / bare for deploy, bare in zip(deploy_ms, bare_ms, strict=True))
+    rows = [
+        Row(name="bare connection", unit="ms", runs=tuple(bare_ms)),
+        Row(name="deploy without a change", unit="ms", runs=tuple(deploy_ms)),
+        Row(
+            name="ratio",
+            wanted=f"<= {NOOP_RATIO:g}",
+            runs=ratios,
+            missed=sum(ratio > NOOP_RATIO for ratio in ratios),
+            decimals=2,
+        ),
+    ]
+    return _publish("bench.noop", f"{_machine(entry)}; within one process, after its imports.", rows, write=write)
+
+
+def _publish(name: str, about: str, rows: list[Row], *, write: bool) -> int:
+    table = markdown(rows)
+    result_console().print(f"{about}\n\n{table}", soft_wrap=True, markup=False)
+    if write:
+        put_into(FIGURES, name, f"{about}\n\n{table}")
+    return VerificationFailed.exit_code if any(row.missed for row in rows) else 0
+
+
+def _machine(entry: Entry) -> str:
+    hardware, cpus = entry.host.hardware, generator_cpus(entry)
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor() or platform.machine(),
+    )
+    own = f"generator on {len(cpus)} core of its own" if cpus else "generator and host share the cores"
+    shape = f"host {entry.name}: {hardware.cpu_cores} core(s), {hardware.memory_mib} MiB"
+    return f"{shape}; machine: {os.cpu_count()} x {model}, Linux {platform.release().partition('-')[0]}; {own}"
+
+
+def _must_be_positive(runs: int) -> None:
+    if runs < 1:
+        raise UsageError("--runs must be 1 or more")
