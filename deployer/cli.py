@@ -10,7 +10,7 @@ from deployer.tasks import namespace
 
 
 def main() -> None:
-    """Run the command line; exits with the codes that README lists."""
+    """Run the command line; exits with the codes that docs/json.md lists."""
     try:
         own = version("deployer")
     except PackageNotFoundError:  # run from a tree that is not installed

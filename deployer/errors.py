@@ -15,7 +15,7 @@ class DeployerError(Exception):
     """Base of everything that deployer raises on purpose.
 
     Attributes:
-        exit_code: What the process exits with; it names the host's state (docs/exit-codes in README).
+        exit_code: What the process exits with; it names the host's state (table: docs/json.md).
         host_state: The host's state in words, for people.
         where: The file, setting, host or step that the error is about; may be empty.
         next_step: What to do now; may be empty.

@@ -32,7 +32,7 @@ _UNTOUCHED: Mapping[str, type[DeployerError]] = {
     "fault": AgentError,
 }
 
-LOOK = "deployer status, then deployer recover, for this host"
+LOOK = "`deployer plan` for this host shows how it stands; the next `deployer deploy` first settles what was left open"
 
 
 def error_from(document: Mapping[str, Any], *, op: str, place: str) -> DeployerError:

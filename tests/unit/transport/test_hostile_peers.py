@@ -149,7 +149,7 @@ def test_a_link_lost_while_applying_is_unknown_and_says_what_happens_now(play):
     with pytest.raises(errors.HostUnknown) as caught:
         call(play, APPLY)
     assert "90 s" in caught.value.message
-    assert "deployer status" in caught.value.next_step
+    assert "deployer plan" in caught.value.next_step
 
 
 def test_a_request_that_was_not_sent_whole_changed_nothing():

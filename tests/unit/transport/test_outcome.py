@@ -51,7 +51,7 @@ def test_step_detail_and_next_reach_the_reader():
 
 
 def test_an_unknown_state_always_says_what_to_do():
-    assert "recover" in error(state="unknown").next_step
+    assert "deployer deploy" in error(state="unknown").next_step
 
 
 def test_what_a_host_says_cannot_drive_the_terminal_or_fill_it():
@@ -71,4 +71,4 @@ def test_a_link_lost_in_an_apply_says_when_the_host_returns_and_how_to_see_it():
     assert found.exit_code == 6
     assert "by itself" in found.message
     assert "120 s" in found.message
-    assert "deployer status" in found.next_step
+    assert "deployer plan" in found.next_step
