@@ -84,9 +84,7 @@ def _workers(app: App, cores: int) -> Derived:
     if app.gunicorn.workers is not None:
         return pinned(app.gunicorn.workers, "processes", "gunicorn.workers")
     if is_async(app):
-        return derived(
-            cores, "processes", "one event loop per core: a second one on it was slower (docs/benchmarks.md)"
-        )
+        return derived(cores, "processes", "one event loop keeps one core busy")
     return derived(2 * cores + 1, "processes", f"2 x {cores} cores + 1: each serves one visitor at a time")
 
 

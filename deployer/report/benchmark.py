@@ -52,7 +52,7 @@ def rows_of(verdicts: Sequence[Verdict]) -> list[Row]:
         scale, unit, decimals = _shown(metric)
         rows.append(
             Row(
-                name=short(name if name == line.objective.name else f"{name} at a share of capacity"),
+                name=short(name if name == line.objective.name else f"{name} below capacity"),
                 wanted=line.objective.wanted,
                 unit=unit,
                 runs=tuple(None if each.measured_value is None else each.measured_value * scale for each in lines),

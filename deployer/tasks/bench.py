@@ -5,23 +5,33 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from invoke.context import Context
 
-from deployer import transport
+from deployer import sandbox, transport
 from deployer.allocate import allocate
 from deployer.deploy import login_of, session
 from deployer.errors import UsageError, VerificationFailed
 from deployer.inventory import Entry
 from deployer.report.benchmark import Row, markdown, put_into, rows_of
 from deployer.report.terminal import Steps, result_console
+from deployer.services.systemd.budget import DEPLOY
+from deployer.services.systemd.files import DEPLOY_SLICE
 from deployer.tasks.shell import entry_of, task
 from deployer.tasks.verification import generator_cpus, loaded
+from deployer.verify import AgentSampler
 
 FIGURES = Path("docs/benchmarks.md")
 #: A deploy that has nothing to do may take so many times what a bare connection takes.
 NOOP_RATIO = 3.0
+#: Steps of a deploy that run commands; which; and whether they do so beside services that run at full size.
+WORK_STEPS = (
+    ("packages", "apt, before any service runs", False),
+    ("releases", "venv, pip, byte-compiling", True),
+    ("activate", "migration and seeding", True),
+)
 
 
 @task
@@ -84,6 +94,55 @@ def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: i
         ),
     ]
     return _publish("bench.noop", f"{_machine(entry)}; within one process, after its imports.", rows, write=write)
+
+
+@task
+def work(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 1, write: bool = False) -> int:
+    """Reset a local VPS, deploy to it, and measure the memory that apt, pip and the migrations needed."""
+    entry, found = entry_of(host, inventory)
+    _must_be_positive(runs)
+    granted_mib = allocate(entry.declaration).grants[DEPLOY].memory_mib
+    peaks = [_work_peaks_mib(entry, found.template_folders) for _ in range(runs)]
+    rows = [
+        Row(
+            name=name,
+            wanted=f"<= {granted_mib} MiB" if beside_services else "",
+            unit="MiB",
+            runs=tuple(each[step] for each in peaks),
+            missed=sum(each[step] > granted_mib for each in peaks) if beside_services else 0,
+        )
+        for step, name, beside_services in WORK_STEPS
+    ]
+    about = f"{_machine(entry)}; anonymous memory of all units in {DEPLOY_SLICE}, looked at ten times a second."
+    return _publish("bench.work", about, rows, write=write)
+
+
+def _work_peaks_mib(entry: Entry, template_folders: Sequence[Path]) -> dict[str, float]:
+    """Deploy to a clean local VPS and give the most that the commands of each step needed, MiB."""
+    began: list[tuple[float, str]] = []
+    with Steps() as steps:
+        # the slice would come and go with each command, and the account of its memory with it
+        sandbox.reset(entry.name, say=steps.say).sh(f"systemd-run --quiet --slice={DEPLOY_SLICE} sleep 900")
+
+        def on_step(step: str, message: str) -> None:
+            began.append((time.monotonic(), step))
+            steps.step(step, message)
+
+        with (
+            transport.connect(login_of(entry)) as remote,
+            remote.agent() as agent,
+            AgentSampler(agent, [DEPLOY_SLICE], interval_s=0.1) as sampler,
+        ):
+            with session(entry, template_folders=template_folders, say=steps.say) as connected:
+                connected.apply(connected.plan(), on_step)
+            samples = sampler.finish().samples
+    peaks = {step: 0.0 for step, _, _ in WORK_STEPS}
+    for sample in samples:
+        step = next((name for at_s, name in reversed(began) if at_s <= sample.at_s), "")
+        if step in peaks:
+            used_mib = float(sample.values["units"][DEPLOY_SLICE].get("anonymous_mib") or 0.0)
+            peaks[step] = max(peaks[step], used_mib)
+    return peaks
 
 
 def _publish(name: str, about: str, rows: list[Row], *, write: bool) -> int:

@@ -31,5 +31,9 @@ def numbers(declaration: Declaration, _chain: Chain, grants: Mapping[str, Grant]
                 journal, "MiB", f"1/400 of {declaration.hardware.disk_gib} GiB, at most {JOURNAL_MIB}"
             ),
         },
-        DEPLOY: {"MemoryMax": derived(grants[DEPLOY].memory_mib, "MiB", "measured: docs/benchmarks.md, deploy work")},
+        DEPLOY: {
+            "MemoryMax": derived(
+                grants[DEPLOY].memory_mib, "MiB", "apt, pip and migrations at work: docs/benchmarks.md"
+            )
+        },
     }

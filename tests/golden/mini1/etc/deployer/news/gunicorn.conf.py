@@ -1,7 +1,7 @@
 # Written by deployer from inventory entry mini1: 2 cores, 2048 MiB, 1000 connections.
 # The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
 #   MemoryMax = 220 MiB: fixed 124 + share 96 (derived)
-#   workers = 2 processes: one event loop per core: a second one on it was slower (docs/benchmarks.md); 2 fit into 220 MiB (derived)
+#   workers = 2 processes: one event loop keeps one core busy; 2 fit into 220 MiB (derived)
 #   timeout = 30 s: a worker that is silent so long is replaced (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
