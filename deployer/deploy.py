@@ -126,6 +126,7 @@ def prove(
     *,
     phases: Phases | None = None,
     generator_cpus: Sequence[int] = (),
+    host_cpus: Sequence[int] = (),
     on_phase: Callable[[str, str], None] = lambda _phase, _message: None,
 ) -> Verdict:
     """Put a host under load from here, watch it, and judge it by its SLO.
@@ -134,6 +135,7 @@ def prove(
         entry: The host; whether it may be loaded is for the caller to know.
         phases: How long each part lasts; those of the SLO if left out.
         generator_cpus: Processors of this machine for the generator; none: wherever the kernel puts it.
+        host_cpus: Processors of this machine that the host runs on, when it is a local VPS.
         on_phase: Gets each phase and what there is to say of it.
 
     Raises:
@@ -161,7 +163,7 @@ def prove(
         on_phase(phase, message)
 
     with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
-        sampler = AgentSampler(agent, units)
+        sampler = AgentSampler(agent, units, host_cpus=host_cpus)
         return verify(target, slo, sampler, phases=phases, generator_cpus=generator_cpus, say=say)
 
 

@@ -20,7 +20,7 @@ from deployer.report.terminal import Steps, result_console
 from deployer.services.systemd.budget import DEPLOY
 from deployer.services.systemd.files import DEPLOY_SLICE
 from deployer.tasks.shell import entry_of, task
-from deployer.tasks.verification import generator_cpus, loaded
+from deployer.tasks.verification import loaded, local_vps
 from deployer.verify import AgentSampler
 
 FIGURES = Path("docs/benchmarks.md")
@@ -154,7 +154,8 @@ def _publish(name: str, about: str, rows: list[Row], *, write: bool) -> int:
 
 
 def _machine(entry: Entry) -> str:
-    hardware, cpus = entry.host.hardware, generator_cpus(entry)
+    hardware, local = entry.host.hardware, local_vps(entry)
+    cpus = sandbox.generator_cpus(local) if local else ()
     model = next(
         (
             line.partition(":")[2].strip()

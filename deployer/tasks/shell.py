@@ -95,7 +95,9 @@ def entry_of(host: str, inventory: str) -> tuple[Entry, Inventory]:
     found = read_inventory(inventory)
     if not host:
         known = ", ".join(found.entries) or "none"
-        raise UsageError("which host? --host is missing", next_step=f"--host NAME; the inventory has: {known}")
+        raise UsageError(
+            "which host? --host is missing", where="--host", next_step=f"--host NAME; the inventory has: {known}"
+        )
     return found.entry(host), found
 
 

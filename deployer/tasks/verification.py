@@ -15,6 +15,7 @@ from deployer.deploy import prove
 from deployer.errors import Inconclusive, UsageError, VerificationFailed
 from deployer.inventory import Entry
 from deployer.report.terminal import Steps, result_console
+from deployer.sandbox import SandboxHost
 from deployer.slo import Phases
 from deployer.verify import Outcome, Verdict, report
 
@@ -42,16 +43,20 @@ def run_verify(entry: Entry, *, quiet: bool) -> tuple[dict[str, Any], int]:
 
 def loaded(entry: Entry, phases: Phases | None = None) -> Verdict:
     """Load-test a host with its progress shown; the generator keeps off the processors of a local VPS."""
+    local = local_vps(entry)
     with Steps() as steps:
-        return prove(entry, phases=phases, generator_cpus=generator_cpus(entry), on_phase=steps.step)
+        return prove(
+            entry,
+            phases=phases,
+            generator_cpus=sandbox.generator_cpus(local) if local else (),
+            host_cpus=local.cpus if local else (),
+            on_phase=steps.step,
+        )
 
 
-def generator_cpus(entry: Entry) -> tuple[int, ...]:
-    """Name the processors for the generator: those that a local VPS does not have; none in particular otherwise."""
-    for host in sandbox.hosts():
-        if host.running and host.address == entry.host.ssh.address:
-            return sandbox.generator_cpus(host)
-    return ()
+def local_vps(entry: Entry) -> SandboxHost | None:
+    """Find the running local VPS that an entry is about; None for a host elsewhere."""
+    return next((one for one in sandbox.hosts() if one.running and one.address == entry.host.ssh.address), None)
 
 
 def write_report(path: Path, document: Mapping[str, Any]) -> None:

@@ -17,6 +17,8 @@ LATE_LIMIT_SHARE: Final = 0.05
 HOST_FULL_SHARE: Final = 0.90
 LINK_FULL_SHARE: Final = 0.90
 STEAL_LIMIT_SHARE: Final = 0.05
+#: The kernel's own work for the host (interrupts of its link) is some percent of this too.
+NEIGHBOUR_LIMIT_SHARE: Final = 0.10
 #: Errors that are the generator's own.
 GENERATOR_ERRORS: Final = frozenset({"generator_sockets", "dropped"})
 #: Ethernet, IP and TCP headers and TLS around an answer, as a share of it; and the least, bytes.
@@ -39,12 +41,12 @@ class Bottleneck:
 
 def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget) -> Bottleneck:
     """Say what ended a closed phase where it did. The host's own CPU counts first: then nobody else held it back."""
-    busy, steal = host.during(phase, "cpu_busy_share"), host.during(phase, "cpu_steal_share")
+    busy, taken = host.during(phase, "cpu_busy_share"), neighbour(phase, host)
     wants = _wants(phase)
     ceiling = link_ceiling_req_per_s(phase, target)
     memory = host.during(phase, "memory_share")
-    if steal is not None and steal > STEAL_LIMIT_SHARE:
-        return Bottleneck(resource="neighbour", evidence=f"the hypervisor took {steal:.0%} of the host's CPU")
+    if taken:
+        return Bottleneck(resource="neighbour", evidence=taken)
     if busy is not None and busy >= HOST_FULL_SHARE:
         return Bottleneck(resource="host cpu", evidence=f"the host's CPU was {busy:.0%} busy")
     if ceiling is not None and phase.req_per_s >= LINK_FULL_SHARE * ceiling:
@@ -71,6 +73,16 @@ def generator_doubt(phase: Measured, limit_ms: float) -> str:
     allowed_ms = max(LATE_LIMIT_MS, LATE_LIMIT_SHARE * limit_ms)
     if phase.mode != "closed" and phase.late_p99_ms is not None and phase.late_p99_ms > allowed_ms:
         return f"the generator was late by {phase.late_p99_ms:.0f} ms (P99; {allowed_ms:.0f} ms would do)"
+    return ""
+
+
+def neighbour(phase: Measured, host: HostSamples) -> str:
+    """Say that others took the host's processors from it; then a miss may be theirs."""
+    steal, others = host.during(phase, "cpu_steal_share"), host.during(phase, "cpu_neighbour_share")
+    if steal is not None and steal > STEAL_LIMIT_SHARE:
+        return f"the hypervisor took {steal:.0%} of the host's CPU"
+    if others is not None and others > NEIGHBOUR_LIMIT_SHARE:
+        return f"other work on this machine took {others:.0%} of the processors that the local VPS runs on"
     return ""
 
 

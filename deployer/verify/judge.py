@@ -15,6 +15,7 @@ from deployer.verify.bottleneck import (
     Bottleneck,
     generator_doubt,
     link_ceiling_req_per_s,
+    neighbour,
     of_closed,
     starved,
 )
@@ -80,7 +81,7 @@ def _held(phase: Measured | None, host: HostSamples, target: VerifyTarget, slo: 
         return about.line("inconclusive", why="not measured")
     held = min(phase.alive_min, phase.connections_wanted)
     good = held >= target.connections and phase.error_count <= slo.held_errors
-    doubts = [generator_doubt(phase, float("inf")), starved(phase), _early(phase), _neighbour(phase, host)]
+    doubts = [generator_doubt(phase, float("inf")), starved(phase), _early(phase), neighbour(phase, host)]
     measured = f"{held}, {phase.error_count} errors"
     if _early(phase):
         good = False  # held for less than the time is not held
@@ -127,7 +128,7 @@ def _latency(
         return about.line("missed" if asked else "inconclusive", why=f"no good answer: {_kinds(phase)}")
     good = phase.p95_ms <= limit_ms
     spoilt = spoilt or generator_doubt(phase, limit_ms) or _early(phase)
-    outcome, why = _outcome(good=good, doubts=[starved(phase), _neighbour(phase, host)], spoilt=spoilt)
+    outcome, why = _outcome(good=good, doubts=[starved(phase), neighbour(phase, host)], spoilt=spoilt)
     return about.line(outcome, f"{phase.p95_ms:.1f} ms", phase.p95_ms, why=why)
 
 
@@ -155,7 +156,7 @@ def _errors(found: Mapping[str, Measured], host: HostSamples) -> Line:
     bad = [phase for phase in phases if phase.errors]
     own = [phase for phase in bad if set(phase.errors) <= GENERATOR_ERRORS]
     doubts = [generator_doubt(own[0], float("inf"))] if bad and len(own) == len(bad) else []
-    doubts += [doubt for phase in bad if (doubt := starved(phase) or _neighbour(phase, host))]
+    doubts += [doubt for phase in bad if (doubt := starved(phase) or neighbour(phase, host))]
     outcome, why = _outcome(good=not count, doubts=doubts)
     kinds = "; ".join(f"{phase.name}: {_kinds(phase)}" for phase in bad)
     return about.line(outcome, str(count), float(count), why="; ".join(part for part in (why, kinds) if part))
@@ -212,11 +213,6 @@ def _outcome(*, good: bool, doubts: Sequence[str], spoilt: str = "") -> tuple[Ou
 
 def _early(phase: Measured) -> str:
     return "the load was ended early" if phase.stopped else ""
-
-
-def _neighbour(phase: Measured, host: HostSamples) -> str:
-    steal = host.during(phase, "cpu_steal_share")
-    return f"the hypervisor took {steal:.0%} of the host's CPU" if steal is not None and steal > 0.05 else ""
 
 
 def _from_cache(phase: Measured | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, Self
 
 from deployer.errors import DeployerError
 from deployer.transport import Agent, Stream
+from deployer.verify.machine import Processors
 from deployer.verify.measured import HostSamples, Timed
 
 #: Without a sample for so long the host counts as silent: it may suffer, and the load ends; s.
@@ -48,10 +49,21 @@ class AgentSampler:
         units: Units whose memory is told apart, as ``nginx.service``.
         interval_s: Between two samples, s.
         max_s: The host stops by itself after this time, s.
+        host_cpus: Processors of this machine that the host runs on, when it is a local VPS. What they do beyond the
+            host's own work goes into each sample as ``cpu_neighbour_share``.
     """
 
-    def __init__(self, agent: Agent, units: Sequence[str], *, interval_s: float = 1.0, max_s: float = 900.0) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        units: Sequence[str],
+        *,
+        interval_s: float = 1.0,
+        max_s: float = 900.0,
+        host_cpus: Sequence[int] = (),
+    ) -> None:
         self._agent = agent
+        self._processors = Processors(host_cpus)
         self._request = {"op": "sample", "units": list(units), "interval_s": interval_s, "max_s": max_s}
         self._silence_s = SILENCE_S + interval_s
         self._samples: list[Timed] = []
@@ -101,11 +113,16 @@ class AgentSampler:
             for event in stream:
                 if event.get("event") == "sample":
                     self._heard_s = time.monotonic()
-                    self._samples.append(Timed(at_s=self._heard_s, values=dict(event)))
+                    self._samples.append(Timed(at_s=self._heard_s, values=self._with_neighbours(event)))
         except DeployerError as error:
             self._fault = error.message
         else:
             self._answer = stream.answer
+
+    def _with_neighbours(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        busy, own = self._processors.busy_share(), event.get("cpu_busy_share")
+        others = None if busy is None or own is None else round(max(0.0, busy - float(own)), 4)
+        return {**event, "cpu_neighbour_share": others}
 
     def _end(self) -> None:
         if self._thread is None or self._stream is None:
