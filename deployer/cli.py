@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
+from deployer.errors import UsageError
 from deployer.tasks import namespace
+
+
+class CommandLine(Program):
+    """invoke's program, but a task or an option that does not exist is an error of use, not a fault of ours."""
+
+    def parse_tasks(self) -> None:
+        """Read the words after the core options."""
+        try:
+            super().parse_tasks()
+        except ParseError as error:
+            raise Exit(f"{error} See deployer --list, and deployer --help TASK.", code=UsageError.exit_code) from error
 
 
 def main() -> None:
@@ -15,4 +28,4 @@ def main() -> None:
         own = version("deployer")
     except PackageNotFoundError:  # run from a tree that is not installed
         own = "unknown"
-    Program(namespace=namespace, name="deployer", binary="deployer", version=own).run()
+    CommandLine(namespace=namespace, name="deployer", binary="deployer", version=own).run()

@@ -53,6 +53,14 @@ def test_a_missing_host_is_an_error_of_use(task):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [["nosuch"], ["budget", "--nope"], ["budget", "--host"], ["--nope"]])
+def test_a_task_or_an_option_that_does_not_exist_ends_with_2(words):
+    done = run(*words)
+    assert done.returncode == 2
+    assert "--help TASK" in done.stderr
+    assert done.stdout == ""
+
+
 def test_an_unknown_host_ends_with_2():
     done = run("deploy", "--host", "blgo1")
     assert done.returncode == 2
