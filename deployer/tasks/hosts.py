@@ -11,14 +11,14 @@ from rich.text import Text
 from deployer.allocate import allocate
 from deployer.apply import Applied
 from deployer.deploy import session
-from deployer.errors import UsageError
+from deployer.errors import DeployerError, Inconclusive, UsageError
 from deployer.inventory import Entry
 from deployer.plan import Plan
 from deployer.render import render as render_files
 from deployer.report.budget import budget_document, print_budget
 from deployer.report.plan import deploy_document, plan_document, print_applied, print_plan, print_warnings
 from deployer.report.terminal import Steps, print_document, result_console, talk_console
-from deployer.tasks.shell import entry_of, read_inventory, task
+from deployer.tasks.shell import entry_of, print_error, read_inventory, task
 from deployer.tasks.verification import run_verify, write_report
 
 CHANGES_PENDING = 10
@@ -121,7 +121,13 @@ def _report(entry: Entry, planned: Plan, applied: Applied | None, *, json: bool,
     if not json:
         print_applied(result_console(), planned, applied)
     if applied is not None and verify and entry.host.load == "allowed":
-        verdict, code = run_verify(entry, quiet=json)
+        try:
+            verdict, code = run_verify(entry, quiet=json)
+        except DeployerError as error:
+            # what it says of the host is about the load test alone, and would deny a deploy that is live
+            not_tested = f"the deploy is live, but the load test could not run: {error.message}"
+            print_error(Inconclusive(not_tested, where=error.where, next_step=error.next_step))
+            code = Inconclusive.exit_code
     elif applied is not None and entry.host.load != "allowed":
         talk_console().print("no load test: the inventory does not say `load: allowed`", style="dim")
     if json:

@@ -10,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from deployer.apply import Applied
+from deployer.errors import ConnectError
+from deployer.inventory import load_inventory
+from deployer.plan import Plan
+from deployer.tasks import hosts
+
 ROOT = Path(__file__).parents[3]
 DEPLOYER = [sys.executable, "-c", "from deployer.cli import main; main()"]
 
@@ -115,3 +121,18 @@ def test_help_and_the_list_import_no_ssh():
     probe = "import sys; import deployer.tasks; print([m for m in ('fabric', 'paramiko') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_load_test_that_cannot_run_does_not_deny_a_deploy_that_is_live(monkeypatch, capsys):
+    def refuse(*_words, **_options):
+        raise ConnectError("nobody answers", where="blog1")
+
+    monkeypatch.setattr(hosts, "run_verify", refuse)
+    entry = load_inventory([ROOT / "inventories"]).entry("blog1")
+    applied = Applied("t-1", ({"step": "commit", "message": "", "duration_ms": 1},))
+    code = hosts._report(entry, Plan("blog1", (), {}), applied, json=True, verify=True)
+    said = capsys.readouterr()
+    assert code == 9
+    assert json.loads(said.out)["outcome"] == "live"
+    assert "nobody answers" in said.err
+    assert "untouched" not in said.err
