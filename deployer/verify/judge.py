@@ -61,7 +61,8 @@ def judge(
     lines = [_held(found.get(HOLD), host, target, slo), *_cached(found.get(CACHED), host, target, slo)]
     for path in target.uncached_paths:
         lines += _uncached(path, found, host, target, slo)
-    lines += [_errors(found, host), _memory(host, slo), _oom(host), _restarts(host)]
+    partly = _partly(found, target, stopped)
+    lines += [_errors(found, host, partly), _memory(host, slo, partly), _oom(host, partly), _restarts(host, partly)]
     return Verdict(
         lines=tuple(lines),
         capacity=tuple(_capacities(found, host, target)),
@@ -72,6 +73,15 @@ def judge(
         notes=tuple(_notes(phases, host, target)),
         duration_s=duration_s,
     )
+
+
+def _partly(found: Mapping[str, Measured], target: VerifyTarget, stopped: str) -> str:
+    """Say why a whole run's figure was not put to the test, though it be good; nothing when all phases went through."""
+    wanted = [HOLD, CACHED, *(name(path) for path in target.uncached_paths for name in (capacity_phase, open_phase))]
+    missing = [name for name in wanted if name not in found]
+    if stopped or any(phase.stopped for phase in found.values()):
+        return f"the load was ended early: {stopped}" if stopped else "the load was ended early"
+    return f"not all was measured: {', '.join(missing)}" if missing else ""
 
 
 def _held(phase: Measured | None, host: HostSamples, target: VerifyTarget, slo: Slo) -> Line:
@@ -124,7 +134,8 @@ def _latency(
         return about.line("inconclusive", why="not measured")
     if phase.p95_ms is None or not phase.done:
         # a host that gives no good answer at all has missed it; one that was not asked has not
-        asked = phase.planned and not _early(phase) and not generator_doubt(phase, limit_ms)
+        doubts = (_early(phase), generator_doubt(phase, limit_ms), starved(phase), neighbour(phase, host))
+        asked = phase.planned and not any(doubts)
         return about.line("missed" if asked else "inconclusive", why=f"no good answer: {_kinds(phase)}")
     good = phase.p95_ms <= limit_ms
     spoilt = spoilt or generator_doubt(phase, limit_ms) or _early(phase)
@@ -147,49 +158,54 @@ def _rate(
     )
 
 
-def _errors(found: Mapping[str, Measured], host: HostSamples) -> Line:
+def _errors(found: Mapping[str, Measured], host: HostSamples, partly: str) -> Line:
     phases = [phase for name, phase in found.items() if name != HOLD]
     about = Objective("errors, all other phases", "errors", "0", 0.0)
     if not phases:
         return about.line("inconclusive", why="not measured")
     count = sum(phase.error_count for phase in phases)
     bad = [phase for phase in phases if phase.errors]
-    own = [phase for phase in bad if set(phase.errors) <= GENERATOR_ERRORS]
-    doubts = [generator_doubt(own[0], float("inf"))] if bad and len(own) == len(bad) else []
-    doubts += [doubt for phase in bad if (doubt := starved(phase) or neighbour(phase, host))]
-    outcome, why = _outcome(good=not count, doubts=doubts)
+    doubts = [_doubt_of_errors(phase, host) for phase in bad]
+    # errors of one phase that are the host's beyond doubt are enough
+    outcome, why = _outcome(good=not bad, doubts=doubts if all(doubts) else [], spoilt="" if bad else partly)
     kinds = "; ".join(f"{phase.name}: {_kinds(phase)}" for phase in bad)
     return about.line(outcome, str(count), float(count), why="; ".join(part for part in (why, kinds) if part))
 
 
-def _memory(host: HostSamples, slo: Slo) -> Line:
-    peak = host.memory_peak_share
-    good = peak is not None and peak <= slo.max_memory_share
+def _doubt_of_errors(phase: Measured, host: HostSamples) -> str:
+    if set(phase.errors) <= GENERATOR_ERRORS:
+        return generator_doubt(phase, float("inf"))
+    return starved(phase) or neighbour(phase, host)
+
+
+def _memory(host: HostSamples, slo: Slo, partly: str) -> Line:
+    peak, limit = host.memory_peak_share, slo.max_memory_share
+    about = Objective("host memory, peak", "memory_peak_share", f"<= {limit:.0%}", limit)
+    if peak is None:
+        return about.line("inconclusive", why=host.fault or "not measured")
+    good = peak <= limit
     # half a watch can show a miss, never that it was kept
-    known = peak is not None and (host.summary is not None or not good)
-    limit = slo.max_memory_share
-    return Objective("host memory, peak", "memory_peak_share", f"<= {limit:.0%}", limit).line(
-        ("kept" if good else "missed") if known else "inconclusive",
-        "" if peak is None else f"{peak:.1%}",
-        peak,
-        why="" if known else host.fault or "not measured",
-    )
+    spoilt = (partly or (host.fault or "not measured" if host.summary is None else "")) if good else ""
+    outcome, why = _outcome(good=good, doubts=[], spoilt=spoilt)
+    return about.line(outcome, f"{peak:.1%}", peak, why=why)
 
 
-def _oom(host: HostSamples) -> Line:
+def _oom(host: HostSamples, partly: str) -> Line:
     seen = max((int(each.values.get("oom_kills") or 0) for each in host.samples), default=0)
     kills = host.oom_kills if host.oom_kills is not None else (seen or None)
-    return _none_wanted("OOM kills", "oom_kills", kills, host)
+    return _none_wanted("OOM kills", "oom_kills", kills, host, partly)
 
 
-def _restarts(host: HostSamples) -> Line:
-    return _none_wanted("service restarts", "restarts", host.restarts, host)
+def _restarts(host: HostSamples, partly: str) -> Line:
+    return _none_wanted("service restarts", "restarts", host.restarts, host, partly)
 
 
-def _none_wanted(name: str, metric: str, count: int | None, host: HostSamples) -> Line:
+def _none_wanted(name: str, metric: str, count: int | None, host: HostSamples, partly: str) -> Line:
     about = Objective(name, metric, "0", 0.0)
     if count is None:
         return about.line("inconclusive", why=host.fault or "this kernel does not say")
+    if not count and partly:
+        return about.line("inconclusive", str(count), 0.0, why=partly)
     units = (host.summary or {}).get("units", {})
     named = ", ".join(unit for unit, values in units.items() if values.get(metric))
     return about.line("missed" if count else "kept", str(count), float(count), why=named)

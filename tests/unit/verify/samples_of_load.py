@@ -6,7 +6,7 @@ from deployer.slo import Slo
 from deployer.verify import HostSamples, Measured, Timed, VerifyTarget
 
 SLO = Slo(cached_req_per_s=5000, uncached_paths=("/post",))
-TARGET = VerifyTarget.of(SLO, address="127.0.0.1", server_name="blog.example", uncached_headers={})
+TARGET = VerifyTarget.of(SLO, address="127.0.0.1", server_name="blog.example")
 
 SUMMARY = {
     "memory_peak_share": 0.61,
