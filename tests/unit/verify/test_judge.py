@@ -1,7 +1,7 @@
 """From figures to outcomes: kept and missed only where nobody but the host can have made it so."""
 
 import pytest
-from samples_of_load import SLO, SUMMARY, TARGET, all_phases, host, measured
+from samples_of_load import SLO, TARGET, all_phases, host, measured
 
 from deployer.verify import HostSamples, Timed, Unwatched
 from deployer.verify.judge import judge
@@ -66,7 +66,7 @@ def test_each_line_is_missed_by_what_it_is_about(case):
 
 
 @pytest.mark.parametrize(
-    ("metric", "over"),
+    ("metric", "phase", "over"),
     [
         ("connections_held", "hold", {}),
         ("errors", "cached", {}),
