@@ -9,7 +9,8 @@ from rich.text import Text
 
 from deployer import sandbox
 from deployer.allocate import allocate
-from deployer.deploy import session
+from deployer.deploy import desired, session
+from deployer.render import Rendered
 from deployer.report.budget import print_budget
 from deployer.report.plan import print_applied, print_warnings
 from deployer.report.terminal import Steps, result_console, talk_console
@@ -30,9 +31,11 @@ def demo(_context: Context, *, inventory: str = "") -> int:
     print_budget(console, entry.declaration, allocate(entry.declaration))
     reasons = sandbox.missing_requirements()
     if reasons:
+        _title("2  what a first deploy would put on such a host")
+        _print_wanted(desired(entry, found.template_folders).rendered)
         talk_console().print(Text(f"\nThis machine cannot host a local VPS: {'; '.join(reasons)}."))
         talk_console().print(
-            "The plan above is what a real host would get; nothing was deployed and nothing load-tested."
+            "So nothing was deployed and nothing load-tested: this is the plan from the inventory alone."
         )
         return 0
     _title("2  a local VPS of that size")
@@ -60,6 +63,22 @@ def demo(_context: Context, *, inventory: str = "") -> int:
         soft_wrap=True,
     )
     return code
+
+
+def _print_wanted(rendered: Rendered) -> None:
+    wanted = rendered.wanted
+    kinds: dict[str, list[str]] = {
+        "package": list(wanted.packages),
+        "user": [user.name for user in wanted.users],
+        "secret": [secret.path for secret in wanted.secrets],
+        "file": [file.path for file in rendered.files],
+        "database": [database.name for database in wanted.databases],
+        "command": [command.name for command in wanted.commands],
+        "unit": [unit.unit for unit in wanted.units],
+    }
+    for kind, names in kinds.items():
+        for name in names:
+            result_console().print(Text.assemble(("  + ", "green"), f"{kind:<10}", (name, "bold")), soft_wrap=True)
 
 
 def _title(text: str) -> None:

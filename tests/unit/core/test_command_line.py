@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from invoke.context import Context
 
 from deployer.apply import Applied
 from deployer.errors import ConnectError
 from deployer.inventory import load_inventory
 from deployer.plan import Plan
-from deployer.tasks import hosts
+from deployer.tasks import demo, hosts
 
 ROOT = Path(__file__).parents[3]
 DEPLOYER = [sys.executable, "-c", "from deployer.cli import main; main()"]
@@ -136,3 +137,12 @@ def test_a_load_test_that_cannot_run_does_not_deny_a_deploy_that_is_live(monkeyp
     assert json.loads(said.out)["outcome"] == "live"
     assert "nobody answers" in said.err
     assert "untouched" not in said.err
+
+
+def test_a_machine_without_local_vpses_shows_the_plan_and_says_why(monkeypatch, capsys):
+    monkeypatch.setattr(demo.sandbox, "missing_requirements", lambda: ("there is no bridge",))
+    demo.demo(Context(), inventory=str(ROOT / "inventories"))  # ends without an exit code: nothing failed
+    said = capsys.readouterr()
+    assert "+ file      /etc/nginx/nginx.conf" in said.out
+    assert "sum of MemoryMax" in said.out
+    assert "cannot host a local VPS: there is no bridge" in said.err
