@@ -29,6 +29,7 @@ PROGRAMS = {
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _LISTS = Path("/var/lib/apt/lists")
+_QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 def missing_requirements() -> list[str]:
@@ -62,23 +63,37 @@ def install_requirements(say: Say = silent) -> None:
         return
     if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("apt-get", path=PATH):
         raise SandboxError(f"these packages need root on a Debian machine: {' '.join(packages)}")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    if not any(_LISTS.glob("*_Packages*")) and not any(_LISTS.glob("*_InRelease")):
-        say("updating the package lists")
-        run(["apt-get", "update", "-qq"], doing="updating the package lists", timeout_s=600, environment=quiet)
+    listed = any(_LISTS.glob("*_Packages*")) or any(_LISTS.glob("*_InRelease"))
+    if not listed:
+        _update_lists(say)
     say(f"installing {' '.join(packages)}")
     with _no_service_starts():
-        run(
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
-            doing="installing the sandbox's packages",
-            timeout_s=1200,
-            environment=quiet,
-        )
+        try:
+            _install(packages)
+        except SandboxError:
+            if not listed:
+                raise
+            _update_lists(say)  # lists of an older image name versions that the mirrors no longer have
+            _install(packages)
     if shutil.which("systemctl", path=PATH) and Path("/run/systemd/system").exists():
         # The sandbox runs the two daemons itself; Debian's proxy would listen to the whole network after a reboot.
         units = [f"{name}.service" for name in ("apt-cacher-ng", "lxc-net") if name.removesuffix("-net") in packages]
         if units:
             run(["systemctl", "disable", "--quiet", *units], doing="keeping the packages' own services off")
+
+
+def _update_lists(say: Say) -> None:
+    say("updating the package lists")
+    run(["apt-get", "update", "-qq"], doing="updating the package lists", timeout_s=600, environment=_QUIET)
+
+
+def _install(packages: list[str]) -> None:
+    run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+        doing="installing the sandbox's packages",
+        timeout_s=1200,
+        environment=_QUIET,
+    )
 
 
 def _missing_packages() -> list[str]:
