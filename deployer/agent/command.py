@@ -39,10 +39,10 @@ class Result(NamedTuple):
         """Say whether it ended with status 0."""
         return self.status == 0
 
-    @property
-    def says_disk_full(self) -> bool:
-        """Say whether its output names a full disk as the cause."""
-        return "No space left on device" in self.output or "Disk quota exceeded" in self.output
+
+def says_disk_full(output: str) -> bool:
+    """Say whether a program's output names a full disk as the cause."""
+    return "No space left on device" in output or "Disk quota exceeded" in output
 
 
 def run(

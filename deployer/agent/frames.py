@@ -34,6 +34,10 @@ class ProtocolError(Exception):
     """What arrived is not the protocol: too long, cut off, or not a JSON object."""
 
 
+class NoRoomError(Exception):
+    """A blob could not be kept: the disk is full, or cannot be written to. The stream is whole."""
+
+
 def encode(document: Document, blob_bytes: int = 0) -> bytes:
     """Give the bytes of a frame up to its blob.
 
@@ -66,6 +70,7 @@ def read_frame(read: Read, max_blob_bytes: int = MAX_BLOB_BYTES) -> Optional[Tup
 
     Raises:
         ProtocolError: The frame is too long, cut off, or its document is not a JSON object.
+        NoRoomError: The blob could not be kept.
     """
     first = read(_LENGTHS.size)
     if not first:
@@ -75,10 +80,24 @@ def read_frame(read: Read, max_blob_bytes: int = MAX_BLOB_BYTES) -> Optional[Tup
         raise ProtocolError("a frame claims %d + %d bytes, which is over the limit" % (json_bytes, blob_bytes))
     document = _document(_exactly(read, json_bytes))
     blob = tempfile.SpooledTemporaryFile(SPOOL_ABOVE_BYTES, dir=_spool_place())  # noqa: SIM115 - the caller closes
+    trouble: Optional[OSError] = None
     for piece in _pieces(read, blob_bytes):
-        blob.write(piece)
-    blob.seek(0)
+        if trouble is None:
+            trouble = _tried(blob.write, piece)
+        # else: read on to its end, as whoever sends a blob listens only afterwards
+    trouble = trouble or _tried(blob.seek, 0)
+    if trouble is not None:
+        _tried(blob.close)
+        raise NoRoomError(trouble.strerror) from trouble
     return document, cast("BinaryIO", blob)
+
+
+def _tried(action: Callable[..., object], *arguments: object) -> Optional[OSError]:
+    try:
+        action(*arguments)
+    except OSError as error:
+        return error
+    return None
 
 
 def _document(body: bytes) -> Document:

@@ -92,6 +92,10 @@ def serve(peer: Peer) -> int:
         except frames.ProtocolError as error:
             peer.emit({"error": {"kind": "fault", "message": str(error), "state": "untouched"}})
             return 1
+        except frames.NoRoomError as error:
+            message = "the host's disk is full: what was sent cannot be kept (%s)" % error
+            peer.emit({"error": {"kind": "disk_full", "message": message, "state": "untouched", "step": "receive"}})
+            continue
         if frame is None:
             return 0
         request, blob = frame

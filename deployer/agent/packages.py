@@ -18,6 +18,9 @@ LISTS = "/var/lib/apt/lists"
 LISTS_FRESH_S = 86_400
 POLICY = "/usr/sbin/policy-rc.d"
 TIMEOUT_S = 1200
+#: A package source that cannot be reached is an error for each of forty packages.
+MOST_ERRORS = 6
+TRY_APT = "see on the host what apt-get update says: it has to reach its package sources"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _APT = [
@@ -57,7 +60,7 @@ def install(names: Sequence[str], work: Work, progress: Progress) -> list[str]:
         progress.enter("packages", "reading the package lists again")
         result = work.run(["apt-get", "--quiet", "update", "-o", "DPkg::Lock::Timeout=60"], timeout_s=300)
         if not result.ok:
-            raise failure("preparation", "apt-get update", result)
+            raise _apt_failure("apt-get update", result)
         unknown = _without_candidate(missing)
         if unknown:
             raise Refusal(
@@ -90,7 +93,18 @@ def _with_policy(argv: Sequence[str], what: str, work: Work) -> None:
         if not was_there and os.path.isfile(POLICY) and os.path.getsize(POLICY) == 0:
             os.unlink(POLICY)  # the empty file that systemd made to bind over; it says nothing
     if not result.ok:
-        raise failure("preparation", what, result)
+        raise _apt_failure(what, result)
+
+
+def _apt_failure(what: str, result: command.Result) -> Refusal:
+    """Return the refusal of a package tool; of its many lines those that it calls errors, if there are any."""
+    errors = [line for line in result.output.splitlines() if line.startswith(("E: ", "dpkg: error"))]
+    if len(errors) > MOST_ERRORS:
+        errors[MOST_ERRORS - 1 :] = [f"... and {len(errors) - MOST_ERRORS + 1} more"]
+    refusal = failure("preparation", what, result, next=TRY_APT)
+    if errors and refusal.kind != "disk_full":
+        refusal.detail = "\n".join(errors)
+    return refusal
 
 
 def _is_installed(name: str) -> bool:

@@ -86,15 +86,17 @@ def _install(
         with packed.open(wanted["wheels_blob"]) as wheels:
             blobs.unpack(wheels, places.at(f"{aside}/wheels"))
         source = ["--no-index", "--find-links", f"{aside}/wheels"]
+    # /tmp is memory on newer systems, and what a killed pip leaves there nobody removes
+    space = {"TMPDIR": aside, "LC_ALL": "C.UTF-8"}
     progress.say("making the virtual environment")
-    result = work.run(["python3", "-m", "venv", venv], timeout_s=120)
-    if not result.ok:
-        raise failure("preparation", "python3 -m venv", result, next="the packages need python3-venv")
+    # in two steps, as venv says nothing of why its pip could not be installed
+    for argv in (["python3", "-m", "venv", "--without-pip", venv], [f"{venv}/bin/python", "-m", "ensurepip"]):
+        result = work.run(argv, timeout_s=120, environment=space)
+        if not result.ok:
+            raise failure("preparation", " ".join(argv[:3]), result, next="the packages need python3-venv")
     progress.say("installing the Python packages")
     pip = [f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "--no-input", "--no-cache-dir"]
     pip += ["--disable-pip-version-check", "--require-hashes", *source]
-    # /tmp is memory on newer systems, and what a killed pip leaves there nobody removes
-    space = {"TMPDIR": aside, "LC_ALL": "C.UTF-8"}
     result = work.run([*pip, "-r", f"{aside}/requirements.txt"], timeout_s=PIP_TIMEOUT_S, cwd=aside, environment=space)
     if not result.ok:
         raise failure("preparation", "pip install", result)

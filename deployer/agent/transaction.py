@@ -31,7 +31,7 @@ from .journal import Journal, open_transaction
 from .lock import Lock
 from .progress import Progress
 from .refusal import Refusal
-from .work import Work
+from .work import MAKE_ROOM, Work
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -215,7 +215,7 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, OSError) and error.errno in _FULL:
-        return Refusal("disk_full", f"the host's disk is full ({error.filename or 'while writing'})")
+        return Refusal("disk_full", f"the host's disk is full ({error.filename or 'while writing'})", next=MAKE_ROOM)
     if isinstance(error, OSError) and error.errno == errno.EROFS:
         return Refusal("preparation", f"the host's file system is read-only ({error.filename or ''})")
     return Refusal("fault", f"{type(error).__name__}: {error}", detail=_trace(error))

@@ -97,7 +97,7 @@ def _copy(covers: Sequence[str], copies: str, journal: Journal) -> list[tuple[st
             continue  # data, not configuration: its validators see the live tree
         copy = f"{copies}/{number}"
         result = command.run(["cp", "-a", "--reflink=auto", "--", cover, copy], timeout_s=60)
-        if result.says_disk_full:
+        if command.says_disk_full(result.output):
             raise Refusal("disk_full", "the host's disk is full", detail=result.output)
         pairs.append((copy, cover))
     for recorded in journal.doc["files"]:

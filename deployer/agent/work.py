@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 PREFIX = "deployer-work"
+MAKE_ROOM = "make room on the host (df -h /), then run the same command again"
 KILLED = 255  # what systemd-run makes of a process that died of a signal
 _numbers = itertools.count(1)
 
@@ -95,8 +96,11 @@ class Work:
 
 def failure(kind: str, what: str, result: command.Result, *, next: str = "") -> Refusal:  # noqa: A002 - as in the protocol
     """Return the refusal for a command that ended badly; a full disk is called by its name."""
-    if result.says_disk_full:
-        return Refusal("disk_full", f"{what}: the host's disk is full", detail=result.output)
+    if command.says_disk_full(result.output):
+        lines = [
+            line for line in result.output.splitlines() if command.says_disk_full(line)
+        ]  # not where it was noticed
+        return Refusal("disk_full", f"{what}: the host's disk is full", detail="\n".join(lines[-3:]), next=MAKE_ROOM)
     how = f"ended with status {result.status}"
     if result.timed_out:
         how = "took too long"

@@ -1,5 +1,6 @@
 """Frames: what is written is read, and whatever else arrives is refused before it costs memory."""
 
+import errno
 import io
 import struct
 
@@ -93,3 +94,17 @@ def test_a_big_blob_does_not_stay_in_memory():
     _, body = frames.read_frame(reader(frames.encode({}, len(blob)) + blob, at_once=1 << 20))
     assert body._rolled
     assert body.read() == blob
+
+
+class FullDisk(io.BytesIO):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_blob_that_finds_no_room_is_read_to_its_end_so_that_the_answer_is_heard(monkeypatch):
+    monkeypatch.setattr(frames.tempfile, "SpooledTemporaryFile", lambda *_args, **_options: FullDisk())
+    read = reader(frames.encode({"op": "apply"}, 200_000) + bytes(200_000) + frames.encode({"op": "stop"}), 5000)
+    with pytest.raises(frames.NoRoomError, match="No space left"):
+        frames.read_frame(read)
+    monkeypatch.undo()
+    assert frames.read_frame(read)[0] == {"op": "stop"}
