@@ -18,17 +18,18 @@ class DeployerError(Exception):
         exit_code: What the process exits with; it names the host's state (table: docs/json.md).
         host_state: The host's state in words, for people.
         where: The file, setting, host or step that the error is about; may be empty.
-        next_step: What to do now; may be empty.
+        next_step: What to do now; what is usual for this kind of error if nothing better is known.
     """
 
     exit_code: ClassVar[int] = 1
     host_state: ClassVar[str] = "unknown to this process"
+    usual_next_step: ClassVar[str] = "report this as a fault of deployer, with what is said above"
 
     def __init__(self, message: str, *, where: str = "", next_step: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.where = where
-        self.next_step = next_step
+        self.next_step = next_step or self.usual_next_step
 
     def diagnostics(self) -> str:
         """Say what happened, where, what state the host is in and what to do next, one line each."""
@@ -46,6 +47,7 @@ class UsageError(DeployerError):
 
     exit_code = 2
     host_state = "not contacted"
+    usual_next_step = "correct the command line; --help after a task's name lists its options"
 
 
 class InventoryError(DeployerError):
@@ -57,6 +59,7 @@ class InventoryError(DeployerError):
 
     exit_code = 2
     host_state = "not contacted"
+    usual_next_step = "correct the inventory and run the same command again"
 
     def __init__(self, message: str, *, problems: Sequence[str] = (), where: str = "", next_step: str = "") -> None:
         super().__init__(message, where=where, next_step=next_step)
@@ -73,6 +76,7 @@ class BudgetError(DeployerError):
 
     exit_code = 3
     host_state = "not contacted"
+    usual_next_step = "change the inventory and run the same command again"
 
 
 class RenderError(DeployerError):
@@ -80,6 +84,7 @@ class RenderError(DeployerError):
 
     exit_code = 3
     host_state = "not contacted"
+    usual_next_step = "correct the template and run the same command again"
 
 
 class HostUntouched(DeployerError):  # noqa: N818 - the name states the outcome, as the exit code does
@@ -87,30 +92,43 @@ class HostUntouched(DeployerError):  # noqa: N818 - the name states the outcome,
 
     exit_code = 4
     host_state = "untouched: nothing was changed"
+    usual_next_step = "remove the cause and run the same command again"
 
 
 class ConnectError(HostUntouched):
     """The host could not be reached, or the connection was lost before anything was changed."""
 
+    usual_next_step = "see that the host is up and that ssh.address and ssh.port in the inventory are right"
+
 
 class AuthError(HostUntouched):
     """The host refused the SSH login."""
+
+    usual_next_step = "see that ssh.user and ssh.key_file in the inventory are right and the host has the public key"
 
 
 class SudoError(HostUntouched):
     """sudo refused: wrong or missing password, or the user may not use it."""
 
+    usual_next_step = "see on the host what sudo -l says to this user"
+
 
 class AgentError(HostUntouched):
     """The agent could not run on the host: no python3, too old a python3, or an answer that is not the protocol."""
+
+    usual_next_step = "run the same command again; if it fails again, report it with what is said above"
 
 
 class LockHeld(HostUntouched):
     """Another deploy holds the host's lock."""
 
+    usual_next_step = "wait until the other one is over, then run the same command again"
+
 
 class FactsMismatch(HostUntouched):
     """The host is not what the inventory declares: less memory, another release, a missing certificate."""
+
+    usual_next_step = "correct the inventory, or the host, and run the same command again"
 
 
 class PreparationFailed(HostUntouched):
@@ -120,9 +138,13 @@ class PreparationFailed(HostUntouched):
 class ValidationFailed(HostUntouched):
     """The host's own binaries refused the staged files; they never became live."""
 
+    usual_next_step = "correct what the host's own check names, and run the same command again"
+
 
 class PlanOutdated(HostUntouched):
     """The host changed between plan and apply."""
+
+    usual_next_step = "run the same command again: it looks at the host anew"
 
 
 class RolledBack(DeployerError):  # noqa: N818 - the name states the outcome
@@ -130,6 +152,7 @@ class RolledBack(DeployerError):  # noqa: N818 - the name states the outcome
 
     exit_code = 5
     host_state = "restored: it serves as before the deploy"
+    usual_next_step = "correct what failed and run the same command again"
 
 
 class HostUnknown(DeployerError):  # noqa: N818 - the name states the outcome
@@ -137,6 +160,7 @@ class HostUnknown(DeployerError):  # noqa: N818 - the name states the outcome
 
     exit_code = 6
     host_state = "UNKNOWN: look at it now"
+    usual_next_step = "log in to the host and look at what is named above"
 
 
 class VerificationFailed(DeployerError):  # noqa: N818 - the name states the outcome
@@ -144,6 +168,7 @@ class VerificationFailed(DeployerError):  # noqa: N818 - the name states the out
 
     exit_code = 7
     host_state = "live, but not as promised"
+    usual_next_step = "look at the objective that was missed in the report"
 
 
 class HostKeyError(DeployerError):
@@ -151,6 +176,7 @@ class HostKeyError(DeployerError):
 
     exit_code = 8
     host_state = "untouched: not even logged in"
+    usual_next_step = "compare the key with the one that the provider's console shows"
 
 
 class Inconclusive(DeployerError):  # noqa: N818 - the name states the outcome
@@ -158,3 +184,4 @@ class Inconclusive(DeployerError):  # noqa: N818 - the name states the outcome
 
     exit_code = 9
     host_state = "live; the promise is neither shown nor refuted"
+    usual_next_step = "run the load test again from a machine that is less busy or nearer"

@@ -168,5 +168,6 @@ class Inventory:
         known = ", ".join(self.entries) or "none"
         raise UsageError(
             f"there is no host {name!r} in the inventory" + (f"; did you mean {near[0]}?" if near else ""),
+            where=f"--host {name}",
             next_step=f"hosts of the inventory: {known}",
         )

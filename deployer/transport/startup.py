@@ -20,7 +20,7 @@ _SUDO_FAULTS = (
     (
         r"(password is required|no password was provided|no askpass|a terminal is required)",
         "sudo on the host asks for a password and none was given",
-        "give the sudo password, or allow sudo without one (NOPASSWD)",
+        "name a variable that holds it under ssh.sudo_password_env, or allow sudo without one (NOPASSWD)",
     ),
     (r"(incorrect password|Sorry, try again)", "sudo refused the password", "give the right sudo password"),
     (

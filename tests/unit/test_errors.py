@@ -59,7 +59,7 @@ def test_one_exit_code_means_one_thing(kind):
 def test_diagnostics_say_what_and_in_which_state_the_host_is(kind):
     lines = kind("the door is shut").diagnostics().splitlines()
     assert lines[0] == "the door is shut"
-    assert lines[-1] == f"  host:  {kind.host_state}"
+    assert lines[-2] == f"  host:  {kind.host_state}"
     assert str(kind("the door is shut")) == "the door is shut"
 
 
@@ -73,8 +73,14 @@ def test_diagnostics_say_where_and_what_to_do_next():
     ]
 
 
-def test_empty_parts_leave_no_line():
-    assert errors.ConnectError("no route").diagnostics().count("\n") == 1
+def test_an_empty_place_leaves_no_line():
+    assert "where" not in errors.ConnectError("no route").diagnostics()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_says_what_to_do_next(kind):
+    assert kind("the door is shut").diagnostics().splitlines()[-1] == f"  next:  {kind.usual_next_step}"
+    assert kind("the door is shut", next_step="knock").diagnostics().splitlines()[-1] == "  next:  knock"
 
 
 def test_an_inventory_error_lists_every_problem():
