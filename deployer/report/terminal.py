@@ -14,6 +14,8 @@ from rich.text import Text
 
 #: Width of what is written into a file or a pipe, characters.
 PLAIN_WIDTH = 118
+#: A step without a message that took less is not shown, s.
+NOTEWORTHY_S = 0.2
 
 
 def result_console() -> Console:
@@ -48,7 +50,7 @@ class Steps:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or talk_console()
         self._status: Status | None = None
-        self._name = ""
+        self._name = self._message = ""
         self._began = 0.0
         self._first = time.monotonic()
 
@@ -56,7 +58,8 @@ class Steps:
         """Note that a step begins, or goes on with something else."""
         if name != self._name:
             self._finish()
-            self._name, self._began = name, time.monotonic()
+            self._name, self._message, self._began = name, "", time.monotonic()
+        self._message = message or self._message
         if self._console.is_terminal:
             text = Text.assemble(("  " + name.ljust(14), "bold"), message)
             if self._status is None:
@@ -80,8 +83,10 @@ class Steps:
             self._status.stop()
 
     def _finish(self, *, failed: bool = False) -> None:
-        if self._name and self._console.is_terminal:
+        took_s = time.monotonic() - self._began
+        # a step that had nothing to do is not worth a line
+        if self._name and self._console.is_terminal and (self._message or failed or took_s >= NOTEWORTHY_S):
             mark = ("✗ ", "red") if failed else ("✓ ", "green")
-            took = f"{time.monotonic() - self._began:6.1f} s"
-            self._console.print(Text.assemble(mark, self._name.ljust(14), (took, "dim")))
+            line = Text.assemble(mark, self._name.ljust(14), f"{took_s:6.1f} s  ", (self._message, "dim"))
+            self._console.print(line, no_wrap=True, overflow="ellipsis")
         self._name = ""
