@@ -1,0 +1,135 @@
+"""What the documentation says, held against what is there: links, commands, options, exit codes, JSON examples."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hosts import host
+
+from deployer import errors
+from deployer.allocate import allocate
+from deployer.inventory import load_inventory
+from deployer.plan import Change, Plan
+from deployer.report import budget as budget_report, plan as plan_report
+from deployer.tasks import namespace
+from deployer.tasks.hosts import CHANGES_PENDING
+from deployer.tasks.shell import INTERRUPTED
+from deployer.verify import HostSamples, Verdict, VerifyTarget, report as verify_report
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+JSON_PAGE = (ROOT / "docs/json.md").read_text()
+TASKS = dict(namespace.task_names)
+#: A command as it is written in running text or at the beginning of an indented line, up to its end.
+COMMAND = re.compile(
+    r"(?:^ {2,}|`|\$ )(?:\.venv/bin/)?(?:deployer|invoke) ((?:--?\w[^`\n]*|[a-z][a-z.]*)[^`\n]*)", re.MULTILINE
+)
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
+#: Options of invoke itself.
+CORE_OPTIONS = {"list", "help", "dry", "version"}
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def commands(text: str) -> list[list[str]]:
+
+    return [re.split(r"\s{2,}|#", found)[0].split() for found in COMMAND.findall(text)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path) if path else page
+        assert there.exists(), f"{name_of(page)} links to {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert anchor in anchors, f"{name_of(page)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_that_are_named_exist(page):
+    for words in commands(page.read_text()):
+        plain = [word for word in words if not word.startswith("-")]
+        options = set(OPTION.findall(" ".join(words)))
+        if options & {"list", "help", "version"} or "TASK" in plain:
+            continue
+        assert plain, f"{name_of(page)}: {words}"
+        assert plain[0] in TASKS, f"{name_of(page)} names {plain[0]}, which is no task"
+        known = {argument.name.replace("_", "-") for argument in namespace[plain[0]].get_arguments()}
+        assert options <= known | CORE_OPTIONS, f"{name_of(page)}: {plain[0]} has no option {options - known}"
+
+
+def test_the_commands_of_the_pages_are_found_at_all():
+    found = {words[0] for page in PAGES for words in commands(page.read_text()) if words}
+    assert {"budget", "plan", "deploy", "verify", "dev.golden", "bench.work"} <= found
+
+
+def test_every_exit_code_stands_in_the_table():
+    kinds = [errors.DeployerError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    codes = {kind.exit_code for kind in kinds} | {0, CHANGES_PENDING, INTERRUPTED}
+    rows = {int(code) for code in re.findall(r"^\| (\d+) \|", JSON_PAGE, re.MULTILINE)}
+    assert rows == codes
+
+
+def examples() -> dict[str, dict[str, object]]:
+    found = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", JSON_PAGE, re.MULTILINE | re.DOTALL)]
+    return {document["schema"]: document for document in found}
+
+
+def test_every_schema_has_a_chapter_and_an_example():
+    schemas = {budget_report.SCHEMA, plan_report.PLAN_SCHEMA, plan_report.DEPLOY_SCHEMA, verify_report.SCHEMA}
+    assert set(examples()) == schemas
+    assert set(re.findall(r"^## (deployer/\S+)", JSON_PAGE, re.MULTILINE)) == schemas
+
+
+def documents() -> dict[str, dict[str, object]]:
+    """What the code prints, as small as it can be."""
+    declaration = host()
+    plan = Plan("test1", (Change("unit", "reload", "nginx.service"),), {})
+    verdict = Verdict(
+        lines=(),
+        capacity=(),
+        phases=(),
+        host=HostSamples(),
+        target=VerifyTarget(address="::1", server_name="a.example"),
+    )
+    found = [
+        budget_report.budget_document(declaration, allocate(declaration)),
+        plan_report.plan_document(plan),
+        plan_report.deploy_document(plan, None, None),
+        verify_report.document(verdict),
+    ]
+    return {str(document["schema"]): document for document in found}
+
+
+@pytest.mark.parametrize("schema", list(documents()))
+def test_every_field_is_described_and_in_the_example(schema):
+    document = documents()[schema]
+    assert list(examples()[schema]) == list(document)
+    chapter = JSON_PAGE.split(f"## {schema}\n")[1].split("\n## ")[0].split("```json")[0]
+    for field in document:
+        assert f"`{field}`" in chapter, f"{schema} does not describe {field}"
+
+
+def test_the_worked_example_is_the_budget_of_today():
+    found = allocate(load_inventory([ROOT / "inventories"]).entry("blog1").declaration)
+    page = re.sub(r" {2,}", " ", (ROOT / "docs/budget.md").read_text())
+    together = " + ".join(f"{taker} {grant.memory_mib}" for taker, grant in found.grants.items())
+    assert f"MemoryMax {together} {found.granted_mib}\n" in page
+    kept = " + ".join(str(reserve.mib) for reserve in found.reserves)
+    assert f"together {found.granted_mib} + {kept} + {found.spare_mib} {found.usable_mib}\n" in page
+    chain = found.numbers["nginx"]
+    assert f"= {chain['worker_connections'].value} -> " in page
+    assert f"-> `max_connections` {found.count('mysql', 'max_connections')};" in page
+    assert f"= {found.count('mysql', 'innodb_buffer_pool_size')}; redo log" in page
