@@ -112,7 +112,7 @@ def merge(name: str, job: Mapping[str, Any], results: Sequence[Mapping[str, Any]
                 histogram.add(result[kind])
             sums.update({key: int(result[key]) for key in ("planned", "done", "done_in_time", "http_bytes_in")})
             for kind, counter in counts.items():
-                counter.update(result[kind])
+                counter.update({str(key): int(count) for key, count in result[kind].items()})
             first_errors = {**result["first_errors"], **first_errors}
         waits = [result["cpu_wait_share"] for result in results if result["cpu_wait_share"] is not None]
         latency, service, late = histograms.values()
@@ -149,7 +149,7 @@ def merge(name: str, job: Mapping[str, Any], results: Sequence[Mapping[str, Any]
             seconds=tuple(results[0]["seconds"]),
             latency=latency.document(),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"a generator's result is not one: {error!r}") from error
 
 
