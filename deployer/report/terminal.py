@@ -34,10 +34,20 @@ def print_document(document: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
+class _Console(Console):
+    """A console whose reader may go away: no more talk then, and for results the error that it is."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence if it is talk: a deploy does not end half way because nobody listens."""
+        self.quiet = True
+        if not self.stderr:
+            raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    console = _Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        console = Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH, no_color=True)
+        console = _Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH, no_color=True)
     return console
 
 

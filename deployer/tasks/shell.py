@@ -21,6 +21,8 @@ from deployer.report.terminal import talk_console
 
 DEFAULT_INVENTORY = "inventories"
 INTERRUPTED = 130
+#: Whoever read stdout has had enough, as `head` does: what a shell says of a program that SIGPIPE ended.
+READER_GONE = 141
 
 #: What each option means, for ``--help``; an option means the same in every task.
 OPTIONS: Mapping[str, str] = {
@@ -59,6 +61,9 @@ def task(function: Callable[..., int | None]) -> Any:
         except KeyboardInterrupt:
             talk_console().print("interrupted; a deploy that was under way is undone by the host itself")
             code = INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
+            code = READER_GONE
         except Exit:
             raise
         except Exception:  # noqa: BLE001 - the one place where a fault of ours becomes exit code 1

@@ -146,3 +146,33 @@ def test_a_machine_without_local_vpses_shows_the_plan_and_says_why(monkeypatch, 
     assert "+ file      /etc/nginx/nginx.conf" in said.out
     assert "sum of MemoryMax" in said.out
     assert "cannot host a local VPS: there is no bridge" in said.err
+
+
+@pytest.mark.parametrize("words", [["budget", "--host", "shop1", "--json"], ["budget", "--host", "shop1", "--numbers"]])
+def test_a_reader_who_has_had_enough_is_no_fault(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [*DEPLOYER, *words], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    finally:
+        os.close(writing)
+    assert done.returncode == 141
+    assert done.stderr == ""
+
+
+def test_talk_that_nobody_hears_does_not_end_the_work():
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = (
+        "from deployer.report.terminal import talk_console\n"
+        "console = talk_console()\nconsole.print('a')\nconsole.print('b')\nprint('done')"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=writing, text=True, check=False
+        )
+    finally:
+        os.close(writing)
+    assert done.stdout == "done\n"
