@@ -93,8 +93,10 @@ def serve(peer: Peer) -> int:
             peer.emit({"error": {"kind": "fault", "message": str(error), "state": "untouched"}})
             return 1
         except frames.NoRoomError as error:
-            message = "the host's disk is full: what was sent cannot be kept (%s)" % error
-            peer.emit({"error": {"kind": "disk_full", "message": message, "state": "untouched", "step": "receive"}})
+            document = {"kind": "disk_full", "state": "untouched", "step": "receive"}
+            document["message"] = "the host's disk is full: what was sent cannot be kept (%s)" % error
+            document["next"] = "make room on the host (df -h /var/tmp), then run the same command again"
+            peer.emit({"error": document})
             continue
         if frame is None:
             return 0
@@ -145,7 +147,7 @@ def start(arguments: List[str]) -> int:
     """Start the packed program.
 
     Without arguments it serves frames. With ``MODULE ARGUMENT...`` it is a copy that stayed on the host, and
-    runs ``command(arguments)`` of that module: so the timer and the boot unit use the very text that opened
+    runs ``command(arguments)`` of that module: so the return timer uses the very text that opened
     the transaction.
     """
     os.umask(0o022)
