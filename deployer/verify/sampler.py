@@ -17,8 +17,9 @@ SILENCE_S: Final = 12.0
 #: More memory than this in use, in so many samples one after the other, ends the load.
 ALARM_MEMORY_SHARE: Final = 0.96
 ALARM_SAMPLES: Final = 3
-#: For the summary, after the sampling was told to end; s.
+#: For the summary, after the sampling was told to end; s. A host that was silent before is hardly waited for.
 SUMMARY_PATIENCE_S: Final = 20.0
+SILENT_PATIENCE_S: Final = 1.0
 
 
 class Sampler(Protocol):
@@ -59,7 +60,7 @@ class AgentSampler:
         units: Sequence[str],
         *,
         interval_s: float = 1.0,
-        max_s: float = 900.0,
+        max_s: float = 3600.0,
         host_cpus: Sequence[int] = (),
     ) -> None:
         self._agent = agent
@@ -92,9 +93,8 @@ class AgentSampler:
         """Say that the host suffers: memory, an OOM kill, or silence."""
         if self._fault:
             return f"the host is no longer watched: {self._fault}"
-        silent_s = time.monotonic() - self._heard_s
-        if silent_s > self._silence_s:
-            return f"the host has said nothing for {silent_s:.0f} s"
+        if self._is_silent():
+            return f"the host has said nothing for {time.monotonic() - self._heard_s:.0f} s"
         last = self._samples[-ALARM_SAMPLES:]
         if last and (last[-1].values.get("oom_kills") or 0) > 0:
             return "the kernel of the host killed a process for want of memory"
@@ -124,12 +124,16 @@ class AgentSampler:
         others = None if busy is None or own is None else round(max(0.0, busy - float(own)), 4)
         return {**event, "cpu_neighbour_share": others}
 
+    def _is_silent(self) -> bool:
+        return time.monotonic() - self._heard_s > self._silence_s
+
     def _end(self) -> None:
         if self._thread is None or self._stream is None:
             return
+        patience_s = SILENT_PATIENCE_S if self._is_silent() else SUMMARY_PATIENCE_S
         if self._thread.is_alive():
             self._stream.stop()
-        self._thread.join(SUMMARY_PATIENCE_S)
+        self._thread.join(patience_s)
         if self._thread.is_alive():
             self._fault = self._fault or "the host did not end its sampling"
             self._agent.close()  # a channel that is still being read is of no use to anybody

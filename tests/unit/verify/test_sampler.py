@@ -1,0 +1,200 @@
+"""The watch over a host, with a script in place of its channel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from queue import Queue
+
+import pytest
+
+from deployer.errors import HostUnknown
+from deployer.verify import AgentSampler, Unwatched, sampler
+from deployer.verify.sampler import watched
+
+WELL = {"event": "sample", "memory_share": 0.4, "cpu_busy_share": 0.5, "oom_kills": 0}
+FULL = {**WELL, "memory_share": 0.97}
+END = object()
+
+
+class Channel:
+    """Agent and stream at once: events come as the test says them."""
+
+    def __init__(self):
+        self.answer = None
+        self.closed = self.stopped = 0
+        self.request = None
+        self.said = Queue()
+        self.taken = threading.Semaphore(0)
+
+    def stream(self, request):
+        self.request = request
+        return self
+
+    def __iter__(self):
+        while True:
+            event = self.said.get()
+            if event is END:
+                self.answer = {"samples": 3, "oom_kills": 0}
+                return
+            if isinstance(event, Exception):
+                raise event
+            yield event
+            self.taken.release()  # the listener is done with it when it asks for the next
+
+    def stop(self):
+        self.stopped += 1
+        self.said.put(END)
+
+    def close(self):
+        self.closed += 1
+        self.said.put(END)
+
+    def say(self, *events):
+        for event in events:
+            self.said.put(event)
+            assert self.taken.acquire(timeout=5)
+
+
+@contextmanager
+def watch(**options):
+    channel = Channel()
+    with AgentSampler(channel, ["nginx.service"], **options) as watching:
+        yield channel, watching
+
+
+def eventually(condition):
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_it_asks_for_the_units_and_gives_samples_and_summary():
+    with watch(interval_s=0.5, max_s=60) as (channel, watching):
+        channel.say(WELL, {"event": "other"}, FULL)
+        assert watching.alarm() == ""
+        found = watching.finish()
+    assert channel.request == {"op": "sample", "units": ["nginx.service"], "interval_s": 0.5, "max_s": 60}
+    assert [each.values["memory_share"] for each in found.samples] == [0.4, 0.97]
+    assert found.samples[0].at_s <= found.samples[1].at_s <= time.monotonic()
+    assert found.summary == {"samples": 3, "oom_kills": 0}
+    assert found.fault == ""
+    assert (channel.stopped, channel.closed) == (1, 0), "the agent stays open"
+
+
+def test_leaving_without_finishing_ends_the_sampling():
+    with watch() as (channel, _):
+        channel.say(WELL)
+    assert channel.stopped == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "samples"]
+
+
+def test_an_oom_kill_is_an_alarm():
+    with watch() as (channel, watching):
+        channel.say(WELL, {**WELL, "oom_kills": 1})
+        assert "killed a process" in watching.alarm()
+
+
+@pytest.mark.parametrize(
+    ("samples", "alarms"),
+    [
+        ([FULL, FULL], False),
+        ([FULL, FULL, FULL], True),
+        ([FULL, WELL, FULL, FULL], False),
+        ([FULL, FULL, WELL], False),
+        ([{**WELL, "memory_share": 0.96}] * 5, False),
+        ([{**WELL, "memory_share": None}] * 5, False),
+        ([{**WELL, "oom_kills": None}] * 5, False),
+        ([], False),
+    ],
+)
+def test_full_memory_is_an_alarm_when_it_lasts(samples, alarms):
+    with watch() as (channel, watching):
+        channel.say(*samples)
+        assert ("more than 96% of the host's memory" in watching.alarm()) == alarms
+        assert bool(watching.alarm()) == alarms
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes when told to."""
+
+    class Clock:
+        now_s = 1000.0
+
+        def monotonic(self):
+            return self.now_s
+
+    found = Clock()
+    monkeypatch.setattr(sampler, "time", found)
+    return found
+
+
+def test_silence_is_an_alarm_and_is_not_waited_out(clock, monkeypatch):
+    monkeypatch.setattr(sampler, "SILENT_PATIENCE_S", 0.1)
+    with watch(interval_s=2.0) as (channel, watching):
+        channel.stop = lambda: None  # nobody is there to hear it
+        channel.say(WELL)
+        clock.now_s += 13.9
+        assert watching.alarm() == ""
+        clock.now_s += 0.2
+        assert watching.alarm() == "the host has said nothing for 14 s"
+        began = time.monotonic()
+        found = watching.finish()
+        assert time.monotonic() - began < 5
+    assert channel.closed == 1, "a channel that is still read is of no use"
+    assert found.summary is None
+    assert found.fault == "the host did not end its sampling"
+    assert len(found.samples) == 1
+
+
+def test_a_sample_ends_the_silence(clock):
+    with watch() as (channel, watching):
+        clock.now_s += 20
+        assert watching.alarm()
+        channel.say(WELL)
+        assert watching.alarm() == ""
+
+
+def test_a_lost_channel_is_an_alarm_and_leaves_what_was_seen():
+    with watch() as (channel, watching):
+        channel.say(FULL)
+        channel.said.put(HostUnknown("the connection broke"))
+        eventually(watching.alarm)
+        assert watching.alarm() == "the host is no longer watched: the connection broke"
+        found = watching.finish()
+    assert found.fault == "the connection broke"
+    assert found.summary is None
+    assert found.memory_peak_share == 0.97
+    assert channel.stopped == 0, "nobody is there to hear it"
+
+
+def test_a_host_that_ends_by_itself_is_silent_from_then_on(clock):
+    with watch() as (channel, watching):
+        channel.say(WELL)
+        channel.said.put(END)
+        watching._thread.join(5)
+        clock.now_s += 20
+        assert "said nothing" in watching.alarm()
+        assert watching.finish().summary is not None
+
+
+def test_what_the_processors_do_beyond_the_hosts_own_work_is_others(monkeypatch):
+    with watch() as (channel, watching):
+        shares = iter([0.9, 0.3, None])
+        monkeypatch.setattr(watching._processors, "busy_share", lambda: next(shares))
+        channel.say(WELL, WELL, WELL)
+        found = watching.finish()
+    assert [each.values["cpu_neighbour_share"] for each in found.samples] == [0.4, 0.0, None]
+
+
+def test_without_an_agent_nobody_watches():
+    with watched(None, []) as watching:
+        assert watching.alarm() == ""
+        found = watching.finish()
+    assert isinstance(watching, Unwatched)
+    assert (found.samples, found.summary, found.fault) == ((), None, "the host was not watched")
+    assert found.oom_kills is None
+    assert found.restarts is None
