@@ -204,7 +204,7 @@ def _numeric(cell: str) -> bool:
 
 
 def _painted(line: str, outcome: str, *, colour: bool) -> str:
-    return f"{_COLOURS[outcome]}{line}{_PLAIN}" if colour and outcome in _COLOURS else line
+    return f"{_COLOURS[outcome]}{line.rstrip()}{_PLAIN}" if colour and outcome in _COLOURS else line
 
 
 def _ms(value: float | None) -> str:
