@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import database, systemctl
+from . import database, durable, places, systemctl, unitstate
 from .refusal import Refusal
 from .work import Work, failure
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 UNIT_TIMEOUT_S = 120.0
+UNIT_FOLDER = "/etc/systemd/system"
 ACTIONS = ("restart", "reload", "start")
 
 
@@ -46,7 +48,7 @@ def run(
         if kind == "unit":
             _unit(entry, progress)
         elif kind == "stop":
-            systemctl.order("disable", "--now", entry["unit"], timeout_s=progress.left_s(UNIT_TIMEOUT_S))
+            _stop(entry["unit"], progress)
         elif kind == "database":
             database.ensure(entry, journal)
         elif kind == "command":
@@ -77,6 +79,22 @@ def _unit(entry: dict[str, Any], progress: Progress) -> None:
         systemctl.order("enable", "--quiet", unit)
     verb = "reload-or-restart" if action == "reload" else action  # it may have died since the plan was made
     systemctl.order(verb, unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S), check=progress.check)
+
+
+def _stop(unit: str, progress: Progress) -> None:
+    """Stop a unit and keep it from starting at boot. Its file may be gone, and somebody may have done so before."""
+    state = unitstate.show([unit])[unit]
+    if state["active"] not in ("inactive", "failed") or state["sub"] == "auto-restart":
+        systemctl.order("stop", unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S))
+    systemctl.forget_failures(unit)
+    if state["load"] != "not-found":
+        systemctl.order("disable", "--quiet", unit)
+        return
+    links = glob.glob(f"{places.at(UNIT_FOLDER)}/*.wants/{unit}")
+    for link in links:  # by hand, for `disable` refuses to without the file
+        durable.unlink_quietly(link)
+    if links:
+        systemctl.order("daemon-reload")
 
 
 def _command(entry: dict[str, Any], work: Work) -> None:

@@ -105,6 +105,7 @@ def finish_commit(journal: Journal) -> None:
     manifest.save(journal.doc["manifest"])
     returntimer.disarm(journal)
     staging.discard(journal)
+    staging.remove_emptied_directories(journal)
     journal.close("committed")
     prune()
 

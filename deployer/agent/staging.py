@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 
+#: /etc/nginx and the like are not ours to remove, whoever emptied them.
+SYSTEM_DEPTH = 3
+
+
 def beside(path: str, transaction: str, what: str) -> str:
     """Return the name of a companion of `path`: a dot file with an ending that config directories skip."""
     head, tail = os.path.split(path)
@@ -127,6 +131,18 @@ def remove_made_directories(journal: Journal) -> None:
             os.rmdir(places.at(directory))
         except OSError:
             continue  # not made yet, or it holds something: then it stays
+
+
+def remove_emptied_directories(journal: Journal) -> None:
+    """Remove the directories that the removal of our files left empty, but for those that belong to the system."""
+    for recorded in journal.doc["files"]:
+        parent = os.path.dirname(recorded["path"])
+        if recorded["staged"] or parent.count("/") < SYSTEM_DEPTH:
+            continue
+        try:
+            os.rmdir(places.at(parent))
+        except OSError:
+            continue  # it holds something, or went with the file before
 
 
 def put_back(recorded: dict[str, Any], journal: Journal) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from deployer.plan.changes import Change, Verb
@@ -35,8 +35,10 @@ def unit_actions(
     activations: Activations = []
     changes: list[Change] = []
     ours = [unit.unit for unit in rendered.wanted.units]
+    unwanted = unwanted_units(item.path for item in moved if item.after["kind"] == "absent")
+    unwanted = [unit for unit in unwanted if unit not in ours]
     for unit in dict.fromkeys(unit for item in moved for unit in (*item.reloads, *item.restarts)):
-        if unit not in ours:  # the system's own, such as journald: nothing to enable, nothing to record
+        if unit not in (*ours, *unwanted):  # the system's own, such as journald: nothing to enable or to record
             activations.append({"kind": "unit", "unit": unit, "action": "restart", "enable": False})
             changes.append(Change("unit", "restart", unit, _because(unit, moved)))
     for wanted in rendered.wanted.units:
@@ -69,12 +71,24 @@ def unit_actions(
                     }
                 )
                 changes.append(Change("database", "create", database.name, "if it is not there"))
-    for item in moved:
-        gone = item.path.removeprefix(UNIT_FOLDER)
-        if item.after["kind"] == "absent" and item.path.startswith(UNIT_FOLDER) and "/" not in gone:
-            activations.append({"kind": "stop", "unit": gone})
-            changes.append(Change("unit", "stop", gone, "no longer wanted"))
+    for gone in unwanted:
+        activations.append({"kind": "stop", "unit": gone})
+        changes.append(Change("unit", "stop", gone, "no longer wanted; its data is kept"))
     return activations, changes
+
+
+def unwanted_units(gone: Iterable[str]) -> list[str]:
+    """Name the units that go with files of ours: by their own file, or by our drop-in beside a package's.
+
+    A package's service that we made run is stopped too: its memory is given to others, and its limit is gone. Sockets
+    come first, so that nothing starts a service again.
+    """
+    found = []
+    for path in gone:
+        name, _, inside = path.removeprefix(UNIT_FOLDER).partition("/")
+        if path.startswith(UNIT_FOLDER) and (not inside or name.endswith(".d")):
+            found.append(name.removesuffix(".d"))
+    return sorted(found, key=lambda unit: (not unit.endswith(".socket"), unit))
 
 
 def _verb(

@@ -41,6 +41,8 @@ def container_config(shape: Shape, *, rootfs: Path, lxcfs: Path, unified: bool) 
         f"lxc.net.0.link = {BRIDGE}",
         "lxc.net.0.flags = up",
         "lxc.net.0.name = eth0",
+        # with another one at every start, the machine would look for a host in vain until it forgets the old one
+        f"lxc.net.0.hwaddr = 02:00:{':'.join(f'{int(part):02x}' for part in shape.address.split('.'))}",
         f"lxc.net.0.veth.pair = {BRIDGE}v{shape.address.rpartition('.')[2]}",
         f"lxc.net.0.ipv4.address = {shape.address}/{NETWORK.prefixlen}",
         f"lxc.net.0.ipv4.gateway = {GATEWAY}",

@@ -190,6 +190,21 @@ def test_what_is_no_longer_wanted_goes_and_its_unit_is_stopped():
     assert actions(plan) == [("nginx.service", "reload"), ("app-old.service", "stop")]
 
 
+def test_sockets_stop_first_and_a_packages_service_goes_with_our_drop_in():
+    declared = host(apps={}, mysql=None)
+    bare = render(declared, allocate(declared))
+    seen = as_wanted()
+    seen["owned"] = dict.fromkeys(seen["files"], "x")
+    plan = planned(seen, [], bare)
+    assert actions(plan) == [
+        ("app-blog.socket", "stop"),
+        ("app-blog.service", "stop"),
+        ("mariadb.service", "stop"),
+        ("nginx.service", "stop"),
+    ]
+    assert "/srv/blog/current/code" in {change.name for change in plan.changes if change.verb == "remove"}
+
+
 def test_every_commit_records_all_units():
     plan = planned(empty_host())
     assert set(plan.document["record_units"]) == {unit.unit for unit in RENDERED.wanted.units}

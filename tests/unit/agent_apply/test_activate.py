@@ -1,0 +1,74 @@
+"""Stopping what is no longer wanted: its file is gone by then, and it may have been stopped before."""
+
+import io
+import time
+
+import pytest
+
+from deployer.agent import activate, journal, places, staging, systemctl, unitstate
+from deployer.agent.blobs import Blobs
+from deployer.agent.progress import Progress
+
+GONE = {"load": "not-found", "active": "inactive", "sub": "dead"}
+RUNS = {"load": "not-found", "active": "active", "sub": "running"}
+PACKAGED = {"load": "loaded", "active": "active", "sub": "running"}
+
+
+@pytest.fixture
+def wants(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "ROOT", str(tmp_path))
+    folder = tmp_path / "etc/systemd/system/multi-user.target.wants"
+    folder.mkdir(parents=True)
+    for name in ("a.service", "b.service"):
+        (folder / name).symlink_to(f"/etc/systemd/system/{name}")
+    return folder
+
+
+def stopped(monkeypatch, state):
+    """Stop a.service, which is in this state; return the orders that systemd got."""
+    orders = []
+    monkeypatch.setattr(unitstate, "show", lambda units: dict.fromkeys(units, state))
+    monkeypatch.setattr(systemctl, "order", lambda *words, **_: orders.append(" ".join(words)))
+    monkeypatch.setattr(systemctl, "forget_failures", lambda unit: None)
+    activate._stop("a.service", Progress(lambda event: None, time.sleep))
+    return orders
+
+
+def test_a_unit_without_a_file_is_stopped_and_its_links_are_taken_away_by_hand(monkeypatch, wants):
+    assert stopped(monkeypatch, RUNS) == ["stop a.service", "daemon-reload"]
+    assert [path.name for path in wants.iterdir()] == ["b.service"]
+
+
+def test_a_unit_that_somebody_stopped_and_disabled_before_is_no_error(monkeypatch, wants):
+    (wants / "a.service").unlink()
+    assert stopped(monkeypatch, GONE) == []
+
+
+def test_a_service_that_waits_for_its_next_start_is_stopped(monkeypatch, wants):
+    waits = {"load": "not-found", "active": "failed", "sub": "auto-restart"}
+    assert stopped(monkeypatch, waits)[0] == "stop a.service"
+
+
+def test_a_packages_unit_is_disabled_by_systemd_itself(monkeypatch, wants):
+    assert stopped(monkeypatch, PACKAGED) == ["stop a.service", "disable --quiet a.service"]
+
+
+def test_only_directories_of_ours_that_are_empty_go_with_their_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "ROOT", str(tmp_path))
+    gone = ["/etc/tool/app/file", "/srv/app/current/code", "/etc/full/app/file", "/etc/tool/file"]
+    for path in [*gone, "/etc/full/app/other", "/etc/kept/app/file"]:
+        (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path[1:]).write_bytes(b"x")
+    record = journal.Journal.create("t1", "me")
+    after = [{"path": path, "after": {"kind": "absent"}} for path in gone]
+    after.append({"path": "/etc/kept/app/file", "after": {"kind": "link", "target": "/x"}})
+    staging.stage(after, Blobs(io.BytesIO()), record)
+    staging.keep(record)
+    staging.swap(record)
+    staging.discard(record)
+    staging.remove_emptied_directories(record)
+    left = sorted(str(path.relative_to(tmp_path)) for top in ("etc", "srv") for path in (tmp_path / top).rglob("*"))
+    assert left == [
+        "etc/full", "etc/full/app", "etc/full/app/other", "etc/kept", "etc/kept/app", "etc/kept/app/file",
+        "etc/tool", "srv/app",
+    ]  # fmt: skip
