@@ -92,7 +92,8 @@ class Session:
         seen = self.observe()
         place = self.remote.login.place
         warnings = agreement.check(self.wanted.rendered, seen, place=place, any_os=self.any_os)
-        return replace(build_plan(self.wanted.rendered, self.wanted.releases, seen), warnings=warnings)
+        planned = build_plan(self.wanted.rendered, self.wanted.releases, seen)
+        return replace(planned, warnings=(*warnings, *planned.warnings))
 
     def apply(self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None) -> Applied:
         """Make the plan true, or leave the host as it was; wheels are fetched before anything is sent."""

@@ -30,6 +30,7 @@ class FileWanted:
         context: What the template is given besides the declaration and the budget.
         reloads: Units that read it again on a reload.
         restarts: Units that have to be restarted for it.
+        takes_over: What changes for who has a file of their own there, for people.
     """
 
     taker: str
@@ -41,6 +42,7 @@ class FileWanted:
     context: Mapping[str, object] = field(default_factory=dict)
     reloads: tuple[str, ...] = ()
     restarts: tuple[str, ...] = ()
+    takes_over: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

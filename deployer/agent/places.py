@@ -13,6 +13,8 @@ LOCK = STATE + "/lock"
 MANIFEST = STATE + "/manifest.json"
 AUDIT = STATE + "/audit.jsonl"
 TRANSACTIONS = STATE + "/transactions"
+#: Files of the user's own that a deploy took the place of, for good.
+FORMER = STATE + "/former"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

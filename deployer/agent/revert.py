@@ -102,6 +102,7 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
 
 def finish_commit(journal: Journal) -> None:
     """Do what follows the point of no return: the manifest, the kept files, the timer, the audit line."""
+    staging.keep_former(journal)
     manifest.save(journal.doc["manifest"])
     returntimer.disarm(journal)
     staging.discard(journal)

@@ -11,7 +11,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import durable, places, treestate
+from . import durable, manifest, places, treestate
 from .refusal import Refusal
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> No
         path = places.checked_path(entry["path"])
         wanted = entry["after"]
         staged = None if wanted["kind"] == "absent" else beside(path, journal.identifier, "new")
-        journal.doc["files"].append({"path": path, "staged": staged, "before": None, "kept": None})
+        journal.doc["files"].append({"path": path, "staged": staged, "before": None, "kept": None, "former": None})
         journal.doc["made_directories"] += _missing_parents(path, journal.doc["made_directories"])
     journal.save()
     for directory in journal.doc["made_directories"]:
@@ -86,6 +86,7 @@ def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> No
 def keep(journal: Journal) -> None:
     """Keep what is there now: a hard link beside it and a copy of its bytes in the transaction's directory."""
     os.mkdir(f"{journal.directory}/before", 0o700)
+    owned = manifest.load()["owned"]
     for number, recorded in enumerate(journal.doc["files"]):
         before = treestate.state_of(recorded["path"])
         recorded["before"] = before
@@ -94,6 +95,8 @@ def keep(journal: Journal) -> None:
         if before["kind"] == "absent":
             continue
         recorded["kept"] = beside(recorded["path"], journal.identifier, "dpkg-old")
+        if recorded["path"] not in owned:
+            recorded["former"] = _unused(places.FORMER + recorded["path"])
         if before["kind"] == "file":
             recorded["copy"] = f"before/{number}"
             data = treestate.read(places.at(recorded["path"]))
@@ -114,6 +117,21 @@ def swap(journal: Journal) -> None:
             durable.unlink_quietly(places.at(recorded["path"]))
     for directory in directories(journal):
         durable.sync_directory(directory)
+
+
+def keep_former(journal: Journal) -> None:
+    """Keep for good what was somebody else's and has been replaced: records are pruned, and nobody has it else."""
+    for recorded in journal.doc["files"]:
+        former, before = recorded.get("former"), recorded["before"]
+        if not former or os.path.lexists(places.at(former)):
+            continue  # ours, or kept before the clean-up was cut short
+        durable.make_directories(places.at(places.FORMER), 0o700)
+        durable.make_directories(places.at(os.path.dirname(former)))
+        if before["kind"] == "link":
+            os.symlink(before["target"], places.at(former))
+        else:
+            data = treestate.read(f"{journal.directory}/{recorded['copy']}")
+            durable.write_new(places.at(former), data, before["mode"], before["uid"], before["gid"])
 
 
 def discard(journal: Journal) -> None:
@@ -187,6 +205,14 @@ def _link(path: str, second: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
             raise  # a file system without hard links: then the copy of the bytes has to do
+
+
+def _unused(path: str) -> str:
+    number, found = 1, path
+    while os.path.lexists(places.at(found)):
+        number += 1
+        found = f"{path}.{number}"
+    return found
 
 
 def _missing_parents(path: str, known: Sequence[str]) -> list[str]:

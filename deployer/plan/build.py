@@ -18,6 +18,8 @@ from deployer.services.systemd.files import DEPLOY_SLICE
 GATE_S = 4
 #: The host returns by itself this long after the swap if nobody commits, s: the slowest migration has to fit in.
 RETURN_AFTER_S = 300
+#: Where the agent keeps what a deploy took the place of, below the path that it had.
+FORMER = "/var/lib/deployer/former"
 
 Observation = Mapping[str, Any]
 
@@ -81,7 +83,19 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
         "gate_s": GATE_S,
         "return_after_s": RETURN_AFTER_S,
     }
-    return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments)
+    warnings = tuple(_takes_over(item) for item in moved if _is_foreign(item, seen))
+    return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments, warnings)
+
+
+def _is_foreign(item: Item, seen: Observation) -> bool:
+    """Say whether there is something on the host that no deploy put there."""
+    return seen["files"].get(item.path, {}).get("kind", "absent") != "absent" and item.path not in seen["owned"]
+
+
+def _takes_over(item: Item) -> str:
+    fate = "removed" if item.after["kind"] == "absent" else "replaced as a whole"
+    text = f"{item.path} is not from deployer and will be {fate}; the former one is kept as {FORMER}{item.path}"
+    return f"{text}; {item.takes_over}" if item.takes_over else text
 
 
 def unwanted_paths(rendered: Rendered, releases: Sequence[Release], seen: Observation) -> list[str]:

@@ -22,6 +22,7 @@ class Item:
         content: Bytes of a file; None for a link.
         reloads: Units that read it again on a reload.
         restarts: Units that have to be restarted for it.
+        takes_over: What changes for who has a file of their own there, for people.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Item:
     content: bytes | None
     reloads: tuple[str, ...]
     restarts: tuple[str, ...]
+    takes_over: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -82,6 +84,7 @@ def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, 
             file.content,
             file.wanted.reloads,
             file.wanted.restarts,
+            file.wanted.takes_over,
         )
         for file in rendered.files
     ]

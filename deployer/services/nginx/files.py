@@ -20,6 +20,10 @@ UNIT = "nginx.service"
 FOLDER = "/etc/nginx/deployer"
 #: Where certbot and others put their proofs.
 ACME_ROOT = "/var/www/acme"
+#: nginx.conf cannot be owned in part: what stands in main and events is said once.
+SITES_OF_THEIR_OWN = (
+    "sites of your own are served no more, unless services.nginx names them: include: [/etc/nginx/sites-enabled/*]"
+)
 
 
 def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
@@ -46,7 +50,14 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
         packages=("nginx",),
         directories=(DirectoryWanted(path="/var/cache/nginx"), DirectoryWanted(path=ACME_ROOT)),
         files=(
-            file("nginx/nginx.conf.j2", "/etc/nginx/nginx.conf"),
+            FileWanted(
+                taker="nginx",
+                template="nginx/nginx.conf.j2",
+                path="/etc/nginx/nginx.conf",
+                context=context,
+                reloads=(UNIT,),
+                takes_over="" if settings.include else SITES_OF_THEIR_OWN,
+            ),
             file("nginx/headers.conf.j2", f"{FOLDER}/headers.conf"),
             file("nginx/proxy.conf.j2", f"{FOLDER}/proxy.conf"),
             *(

@@ -192,3 +192,19 @@ def test_a_directory_in_a_files_place_is_refused(host):
 def test_a_path_that_is_not_plain_is_refused(path):
     with pytest.raises(Refusal, match="not a plain absolute one"):
         places.checked_path(path)
+
+
+def test_what_was_somebody_elses_is_kept_for_good_and_never_overwritten(host, four):
+    (host / "var/lib/deployer/former/etc").mkdir(parents=True)
+    durable.write_document(places.at(places.MANIFEST), {"owned": {"/etc/gone": "x"}})
+    (host / "var/lib/deployer/former/etc/link").write_text("an earlier one")
+    record = staged(*four)
+    staging.swap(record)
+    for _ in range(2):  # a clean-up that was cut short is done again
+        staging.keep_former(record)
+    former = host / "var/lib/deployer/former/etc"
+    assert sorted(path.name for path in former.iterdir()) == ["changed", "link", "link.2"]
+    assert (former / "changed").read_bytes() == b"old"
+    assert (former / "changed").stat().st_mode & 0o7777 == 0o640
+    assert (former / "link").read_text() == "an earlier one"
+    assert str((former / "link.2").readlink()) == "/somewhere"

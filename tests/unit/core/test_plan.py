@@ -116,6 +116,17 @@ def test_a_changed_nginx_file_is_a_reload_with_a_diff():
     assert "content" not in before
 
 
+def test_who_has_a_file_of_their_own_is_told_what_becomes_of_it():
+    seen = as_wanted()
+    seen["files"]["/etc/nginx/nginx.conf"] |= {"sha256": "0"}
+    assert planned(seen).warnings == ()
+    del seen["owned"]["/etc/nginx/nginx.conf"]
+    [warning] = planned(seen).warnings
+    assert "/etc/nginx/nginx.conf is not from deployer and will be replaced" in warning
+    assert "/var/lib/deployer/former/etc/nginx/nginx.conf" in warning
+    assert "include: [/etc/nginx/sites-enabled/*]" in warning
+
+
 @pytest.mark.parametrize(("key", "value"), [("mode", "0666"), ("owner", "nobody"), ("group", "users")])
 def test_a_wrong_mode_or_owner_is_a_change(key, value):
     seen = as_wanted()
