@@ -6,11 +6,13 @@ Several test runs can go on at once on one machine: each holds the addresses tha
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,8 @@ from deployer.sandbox.places import places
 
 #: Last numbers of the addresses that tests may use; those below are for people.
 ADDRESSES = range(100, 251)
+#: What decides how a host looks after a deploy of the example blog.
+DEPLOYED_FROM = ("deployer", "templates", "examples/blog", "inventories/example.yml", "tests/real/site_on_vps.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -107,6 +111,19 @@ def claimed_address() -> Iterator[int]:
     pytest.fail("all addresses for tests are in use")
 
 
+def digest_of(root: Path, names: tuple[str, ...]) -> str:
+    """Name the content of files and folders in 12 characters."""
+    digest = hashlib.sha256()
+    for name in names:
+        path = root / name
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                content = file.read_bytes()
+                digest.update(f"{file.relative_to(root)}\n{len(content)}\n".encode() + content)
+    return digest.hexdigest()[:12]
+
+
 def take_away(name: str) -> None:
     if any(host.name == name for host in local.hosts()):
         local.down(name)
@@ -118,6 +135,35 @@ def sandbox() -> Any:
     reasons = local.missing_requirements()
     assert not reasons, f"as root on Linux the tests on a real VPS must run, but: {'; '.join(reasons)}"
     return local
+
+
+@pytest.fixture(scope="session")
+def deployed(sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Name of a snapshot with the example blog deployed: `Site(vps(snapshot=deployed), folder)` starts in two seconds.
+
+    It is made when first asked for and dropped with the session. Its name carries a digest of what went in, so that
+    what a run that died left behind is used again or dropped; and the number of an address that this run holds, so
+    that runs at the same time do not drop each other's.
+    """
+    from site_on_vps import Site
+
+    with ExitStack() as cleanup:
+        number = cleanup.enter_context(claimed_address())
+        name = f"deployed-{digest_of(Path(__file__).parents[1], DEPLOYED_FROM)}-t{number}"
+        left = [each for each in local.snapshots() if each.startswith("deployed-") and each.endswith(f"-t{number}")]
+        for each in left:
+            if each != name:
+                local.drop_snapshot(each)
+        if name not in left:
+            with ExitStack() as of_the_host:
+                hosts = Hosts(of_the_host)
+                host = hosts("deploying")
+                site = Site(host, tmp_path_factory.mktemp("deployed"))
+                site.write()
+                site.deploy()
+                local.save_snapshot(host, name)
+        cleanup.callback(local.drop_snapshot, name)
+        yield name
 
 
 @pytest.fixture(scope="module")

@@ -65,17 +65,23 @@ class Site:
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run `deployer TASK --host web1 ...`."""
-        task, *options = words
         return subprocess.run(
-            [sys.executable, "-c", "from deployer.cli import main; main()", task, "--host", "web1", *options],
+            self.argv(*words),
             cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=400,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "DEPLOYER_INVENTORY": str(self.folder / "hosts.yml"), **environment},
+            env={**self.environment(), **environment},
         )
+
+    def argv(self, task: str, *options: str) -> list[str]:
+        """Give the command line of a task on this host."""
+        return [sys.executable, "-c", "from deployer.cli import main; main()", task, "--host", "web1", *options]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "DEPLOYER_INVENTORY": str(self.folder / "hosts.yml")}
 
     def deploy(self, *options: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         done = self.run("deploy", "--no-verify", *options, **environment)
