@@ -54,6 +54,7 @@ class Journal:
             "began": timestamp(),
             "pid": os.getpid(),
             "pid_started": started(os.getpid()),
+            "booted": booted(),
             "returning": False,
             "files": [],
             "directories": [],
@@ -171,6 +172,15 @@ def started(pid: int) -> str:
             return stream.read().rsplit(")", 1)[1].split()[19]
     except (OSError, IndexError):
         return ""
+
+
+def booted() -> str:
+    """Name this run of the host's init: another one after a reboot, of a container too."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return f"{stream.read().strip()} {started(1)}"
+    except OSError:
+        return started(1)
 
 
 def _identifiers() -> list[str]:

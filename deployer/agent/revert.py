@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Callable
 
 from . import accounts, activate, database, manifest, returntimer, staging, systemctl, unitstate, work
-from .journal import Journal, open_journals, prune, started
+from .journal import Journal, booted, open_journals, prune, started
 from .lock import Lock
 from .refusal import Refusal
 
@@ -60,6 +60,8 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
     attempt(journal.save, "the journal cannot be written", "df -h /var/lib/deployer")
     work.stop_all()
     before: dict[str, Any] = journal.doc["units"]
+    if journal.doc["booted"] != booted():  # whatever runs now was started with the new files
+        journal.doc["activated"] = list(range(len(journal.doc["activations"])))
     touched = activate.units_of([journal.doc["activations"][number] for number in journal.doc["activated"]])
     _undo_databases(journal, attempt, outcome)
     _stop_what_did_not_run(touched, before, attempt, say)
