@@ -161,3 +161,10 @@ def test_a_broken_template_is_refused_by_its_name(tmp_path, template, words):
         rendered(host(), template_folders=[tmp_path])
     assert words in caught.value.diagnostics()
     assert "headers.conf" in caught.value.diagnostics()
+
+
+def test_a_static_file_of_the_last_release_is_not_served_under_the_address_of_the_next():
+    declared = host(apps={"blog": app(static="static")})
+    text = text_of(render(declared, allocate(declared)), "/etc/nginx/deployer/apps/blog.conf")
+    static = text.partition("location ^~ /static/")[2].partition("}")[0]
+    assert "open_file_cache off;" in static
