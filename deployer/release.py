@@ -74,6 +74,8 @@ def read_release(name: str, app: App, source: Path) -> Release:
     where = f"app {name}"
     if not source.is_dir():
         raise UsageError(f"the source {source} is not a folder", where=where, next_step="correct `source` of the app")
+    if app.static is not None:
+        _check_static(source, app.static, where)
     requirements = source / app.requirements
     try:
         required = requirements.read_bytes()
@@ -103,6 +105,21 @@ def read_release(name: str, app: App, source: Path) -> Release:
     identifier = digest.hexdigest()[:12]
     mark = (MARK, f"RELEASE={identifier}\n".encode(), 0o644)
     return Release(name, identifier, _tar([*contents, mark]), required, requirements)
+
+
+def _check_static(source: Path, static: str, where: str) -> None:
+    """Refuse a folder that is not there, and one that would show visitors the app's code or the host's files."""
+    folder = (source / static.strip("/")).resolve()
+    if source.resolve() not in folder.parents:
+        raise UsageError(
+            f"static: {static} is no folder inside the source, but would be served to everybody",
+            where=where,
+            next_step="put what is static into a folder of its own, and name that",
+        )
+    if not folder.is_dir():
+        raise UsageError(
+            f"the folder of static files is not there: {folder}", where=where, next_step="correct `static` of the app"
+        )
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -31,7 +31,8 @@ async def app(scope, receive, send):
 
 
 def tiny(name: str) -> dict[str, Any]:
-    return {"source": "tiny", "module": "tiny:app", "server_names": [f"{name}.example"], "gunicorn": {"workers": 1}}
+    found = {"source": "tiny", "module": "tiny:app", "server_names": [f"{name}.example"], "gunicorn": {"workers": 1}}
+    return {**found, "static": "static"} if name == "red" else found
 
 
 def requirements() -> str:
@@ -46,13 +47,15 @@ def write(site: Site, *names: str, version: str = "one", environment: str = "") 
     folder = site.folder / "tiny"
     folder.mkdir(exist_ok=True)
     (folder / "tiny.py").write_text(APP.replace("VERSION", version))
+    (folder / "static").mkdir(exist_ok=True)
+    (folder / "static/file").write_text(version)
     (folder / "requirements.lock").write_text(f"{requirements()}# {environment}\n")
     apps = {name: tiny(name) for name in names}
     site.write(apps=apps, services={}, slo={}, target={"connections": 200})
 
 
-def page(site: Site, name: str) -> str:
-    return site.host.sh(f"curl -s -m 5 -H 'Host: {name}.example' http://127.0.0.1/; true")
+def page(site: Site, name: str, path: str = "/") -> str:
+    return site.host.sh(f"curl -s -m 5 -H 'Host: {name}.example' http://127.0.0.1{path}; true")
 
 
 def begun(site: Site) -> subprocess.Popen[str]:
@@ -112,9 +115,13 @@ def test_two_apps_live_beside_each_other_without_database_certificate_and_static
 
 
 def test_a_renamed_app_leaves_nothing_of_its_old_name(site: Site) -> None:
-    write(site, "red", "green")
+    # red stays, has a new release, and its environment was lost
+    site.host.sh("rm -r /srv/red/venvs/*")
+    assert [page(site, "red", "/static/file?v=1") for _ in range(4)] == ["one"] * 4
+    write(site, "red", "green", version="two")
     site.deploy()
-    assert [page(site, "red"), page(site, "green"), page(site, "blue")] == ["one", "one", ""]
+    assert page(site, "red", "/static/file?v=2") == "two"
+    assert [page(site, "red"), page(site, "green"), page(site, "blue")] == ["two", "two", ""]
     assert left_of(site, "blue") == ""
 
 
@@ -125,7 +132,7 @@ def test_an_operator_whose_machine_dies_while_packages_come_leaves_the_host_unto
     deploy.send_signal(signal.SIGKILL)
     deploy.wait()
     wait_until_closed(site)
-    assert page(site, "red") == "one"
+    assert page(site, "red") == "two"
     left = "find /srv -name '*.new*' -o -name '*.pip'; systemctl list-units --no-legend 'deployer-work*'"
     assert site.host.sh(left) == ""
 

@@ -81,3 +81,17 @@ def test_requirements_without_hashes_or_no_source_are_refused(source, tmp_path):
     (source / "requirements.lock").unlink()
     with pytest.raises(UsageError, match="cannot be read"):
         read_release("blog", app(), source)
+
+
+@pytest.mark.parametrize("static", [".", "..", "pkg/..", "../src", "pkg/../../other", "//"])
+def test_static_files_lie_in_a_folder_of_their_own(source, static):
+    (source.parent / "other").mkdir()
+    with pytest.raises(UsageError, match="no folder inside the source"):
+        read_release("blog", app(static=static), source)
+
+
+def test_a_folder_of_static_files_has_to_be_there(source):
+    with pytest.raises(UsageError, match="is not there"):
+        read_release("blog", app(static="pkg/static"), source)
+    (source / "pkg/static").mkdir()
+    read_release("blog", app(static="pkg/static"), source)
