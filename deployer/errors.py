@@ -91,7 +91,7 @@ class HostUntouched(DeployerError):  # noqa: N818 - the name states the outcome,
     """Something failed before anything on the host was changed. Exit code 4."""
 
     exit_code = 4
-    host_state = "untouched: nothing was changed"
+    host_state = "untouched: nothing that serves was changed"
     usual_next_step = "remove the cause and run the same command again"
 
 

@@ -68,7 +68,7 @@ def test_diagnostics_say_where_and_what_to_do_next():
     assert error.diagnostics().splitlines() == [
         "no route",
         "  where: blog1, port 22",
-        "  host:  untouched: nothing was changed",
+        "  host:  untouched: nothing that serves was changed",
         "  next:  check the address",
     ]
 
