@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 PIP_TIMEOUT_S = 900
+KEPT = 3  # a way back, and the disk of a small host
 WHOLE = ".whole"  # the mark of an environment that was finished
 
 
@@ -30,10 +31,14 @@ def make(releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, pr
     made = []
     for entry in releases:
         path = places.checked_path(entry["path"])
+        fresh = path + ".new"
         if os.path.isdir(places.at(path)):
+            if entry.get("python_packages") and not _is_whole(entry["python_packages"]["venv"]):
+                progress.enter("releases", f"{entry['app']}: its environment is missing")
+                _make_environment(entry, fresh, packed, work, progress)
+                made.append(entry["python_packages"]["venv"])
             continue
         progress.enter("releases", f"{entry['app']}: {os.path.basename(path)}")
-        fresh = path + ".new"
         blobs.remove_tree(places.at(fresh))
         durable.make_directories(places.at(os.path.dirname(path)))
         try:
@@ -42,6 +47,7 @@ def make(releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, pr
                 blobs.unpack(tree, places.at(fresh))
             if entry.get("python_packages"):
                 _make_environment(entry, fresh, packed, work, progress)
+                _compile(entry, fresh, work, progress)
         except BaseException:
             blobs.remove_tree(places.at(fresh))
             raise
@@ -51,14 +57,32 @@ def make(releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, pr
     return made
 
 
+def prune(releases: Sequence[dict[str, Any]]) -> None:
+    """Remove the oldest releases and environments of the apps that got a new one; the live ones are among the kept.
+
+    Args:
+        releases: The plan's list, once it is committed.
+    """
+    for entry in releases:
+        live = [entry["path"]]
+        if entry.get("python_packages"):
+            live.append(entry["python_packages"]["venv"])
+        for path in live:
+            folder = places.at(os.path.dirname(path))
+            found = [one.path for one in os.scandir(folder) if one.is_dir(follow_symlinks=False)]
+            others = [one for one in found if one != places.at(path)]
+            others.sort(key=lambda one: os.stat(one).st_mtime)
+            for old in others[: -(KEPT - 1)]:
+                blobs.remove_tree(old)
+
+
 def _make_environment(entry: dict[str, Any], fresh: str, packed: blobs.Blobs, work: Work, progress: Progress) -> None:
     """Make the virtual environment in its final place, for its scripts hold that path; a mark says that it is whole."""
     wanted = entry["python_packages"]
     venv = places.checked_path(wanted["venv"])
     if venv.startswith((entry["path"] + "/", fresh + "/")):
         raise Refusal("fault", "an environment cannot lie inside a release: it is made before the release has its name")
-    python = f"{venv}/bin/python"
-    if not os.path.exists(f"{places.at(venv)}/{WHOLE}"):
+    if not _is_whole(venv):
         blobs.remove_tree(places.at(venv))
         durable.make_directories(places.at(os.path.dirname(venv)))
         aside = fresh + ".pip"
@@ -70,7 +94,15 @@ def _make_environment(entry: dict[str, Any], fresh: str, packed: blobs.Blobs, wo
             raise
         finally:
             blobs.remove_tree(places.at(aside))
+
+
+def _is_whole(venv: str) -> bool:
+    return os.path.exists(f"{places.at(venv)}/{WHOLE}")
+
+
+def _compile(entry: dict[str, Any], fresh: str, work: Work, progress: Progress) -> None:
     progress.say("compiling")
+    python = f"{entry['python_packages']['venv']}/bin/python"
     # a file that does not compile is the app's own business; it is named when it is imported
     work.run([python, "-m", "compileall", "-q", "-s", fresh, "-p", entry["path"], fresh], timeout_s=300)
 

@@ -13,7 +13,7 @@ import time
 from functools import partial
 from typing import Any, Callable
 
-from . import accounts, activate, database, manifest, returntimer, staging, systemctl, unitstate, work
+from . import accounts, activate, database, manifest, releases, returntimer, staging, systemctl, unitstate, work
 from .journal import Journal, booted, open_journals, prune, started
 from .lock import Lock
 from .refusal import Refusal
@@ -111,6 +111,7 @@ def finish_commit(journal: Journal) -> None:
     staging.remove_emptied_directories(journal)
     journal.close("committed")
     prune()
+    releases.prune(journal.doc.get("releases", []))
 
 
 def abandon(journal: Journal, cause: str) -> None:

@@ -102,6 +102,7 @@ class _Transaction:
         self._enter("secrets")
         self._keep("secrets", accounts.make_secrets(plan.get("secrets", [])))
         self._enter("releases")
+        journal.doc["releases"] = plan.get("releases", [])
         self._keep("releases", releases.make(plan.get("releases", []), blobs, self._work, progress))
         self._enter("stage", f"{len(files)} files")
         staging.compare(files, packages_came=bool(came))  # the preparation may have taken minutes
