@@ -42,8 +42,10 @@ SLO = {
     "uncached_headers": {"Cookie": "blog_session=nobodys-4711"},
     "phases": PHASES,
 }
-#: Only held connections and the cached page.
-CACHED_ONLY = {**SLO, "uncached_paths": []}
+#: Only held connections and the cached page, and short, for what shows at once.
+CACHED_ONLY = {**SLO, "uncached_paths": [], "phases": {**PHASES, "hold_s": 0.5, "closed_s": 0.5}}
+#: So long that only an end before its time is quick.
+LONG = {**CACHED_ONLY, "phases": {**PHASES, "hold_s": 60, "request_every_s": 1}}
 APP_CONF = "/etc/nginx/deployer/apps/blog.conf"
 MAIN = "/srv/blog/current/code/blog/main.py"
 SLOW = """
@@ -97,9 +99,14 @@ class Run:
         lines = self.document["lines"]
         bad = {line["metric"]: line for line in lines if line["outcome"] != "kept"}
         assert set(bad) == set(metrics), lines
-        doubted = [line for line in bad.values() if line["outcome"] == "inconclusive"]
-        assert all("other work" in line["why"] or "the generator" in line["why"] for line in doubted), lines
-        assert self.code == (7 if len(doubted) < len(bad) else 9)
+        assert all(line["outcome"] == "missed" or is_doubted(line) for line in bad.values()), lines
+        assert self.code == (7 if self.of_outcome("missed") else 9)
+
+
+def is_doubted(line: dict[str, Any]) -> bool:
+    """Tell whether it is inconclusive as this machine was busy with something else: then a miss proves nothing."""
+    busy = "other work on this machine" in line["why"] or "the generator used" in line["why"]
+    return line["outcome"] == "inconclusive" and busy
 
 
 def verify(site: Site, *options: str, during: tuple[str, Callable[[], object]] | None = None, **changes: Any) -> Run:
@@ -192,7 +199,7 @@ def test_a_server_that_cannot_hold_so_many(site: Site) -> None:
     with edited(site, "/etc/nginx/nginx.conf", "s/worker_connections .*;/worker_connections 100;/", then=RELOAD_NGINX):
         run = verify(site, slo=CACHED_ONLY)
     held = run.line("connections_held")
-    assert held["outcome"] == "missed" or "other work" in held["why"], held
+    assert held["outcome"] == "missed" or is_doubted(held), held
     assert run.code == (7 if run.of_outcome("missed") else 9)
     assert held["measured"] <= 100
     kinds = set(run.document["phases"][0]["errors"])
@@ -204,16 +211,16 @@ def test_a_slow_app_is_missed_where_the_cache_does_not_hide_it_and_everywhere_wi
     with slow_app(site):
         hidden = verify(site)
         with edited(site, APP_CONF, "s/^ *proxy_cache cache_blog;//", then=RELOAD_NGINX):
-            bare = verify(site)
+            bare = verify(site, slo={**SLO, "uncached_paths": []})
     hidden.assert_missed("uncached_p95_ms")
     assert 800 < hidden.line("uncached_p95_ms")["measured"] < 3000
     assert hidden.document["capacity"][1]["binding"] == "waiting for something else"
-    bare.assert_missed("uncached_p95_ms", "cached_p95_ms", "cached_req_per_s")
+    bare.assert_missed("cached_p95_ms", "cached_req_per_s")
     assert bare.line("cached_req_per_s")["measured"] < 500
 
 
 def test_without_the_cookie_nothing_is_known_of_uncached_pages(site: Site) -> None:
-    run = verify(site, slo={**SLO, "uncached_headers": {}})
+    run = verify(site, slo={**SLO, "uncached_headers": {}, "phases": CACHED_ONLY["phases"]})
     line = run.line("uncached_p95_ms")
     assert (run.code, run.document["outcome"]) == (9, "inconclusive")
     assert line["outcome"] == "inconclusive"
@@ -239,8 +246,7 @@ def test_an_oom_kill_in_a_unit_ends_the_load_and_names_the_unit(site: Site) -> N
     def eater() -> None:
         assert site.host.sh(f"sh -c {shlex.quote(EAT)}; echo $?").split()[-1] == "137"
 
-    phases = {**PHASES, "hold_s": 60, "request_every_s": 1}
-    run = verify(site, slo={**CACHED_ONLY, "phases": phases}, during=("hold  ", eater))
+    run = verify(site, slo=LONG, during=("hold  ", eater))
     line = run.line("oom_kills")
     assert (run.code, line["outcome"], line["measured"]) == (7, "missed", 1), run.document["lines"]
     assert "app-blog.service" in line["why"]
@@ -252,12 +258,11 @@ def test_an_oom_kill_in_a_unit_ends_the_load_and_names_the_unit(site: Site) -> N
 
 
 def test_a_channel_that_is_lost_ends_the_load_and_is_not_kept(site: Site) -> None:
-    phases = {**PHASES, "hold_s": 60, "request_every_s": 1}
 
     def cut() -> None:
         site.host.sh("pkill -f 'sshd: deploy'")
 
-    run = verify(site, slo={**CACHED_ONLY, "phases": phases}, during=("hold  ", cut))
+    run = verify(site, slo=LONG, during=("hold  ", cut))
     assert (run.code, run.document["outcome"]) == (9, "inconclusive"), run.document["lines"]
     assert run.of_outcome("kept") == set(), "what was not watched to the end is not kept"
     assert "no longer watched" in run.document["stopped"]
@@ -268,11 +273,10 @@ def test_a_channel_that_is_lost_ends_the_load_and_is_not_kept(site: Site) -> Non
 def test_a_host_that_is_gone_ends_the_load_and_is_not_kept(site: Site) -> None:
     here = places()
     shape = known_shape(here, site.host.name)
-    phases = {**PHASES, "hold_s": 60, "request_every_s": 1}
     try:
         run = verify(
             site,
-            slo={**CACHED_ONLY, "phases": phases},
+            slo=LONG,
             during=("hold  ", lambda: stop_host(here, shape.name)),
         )
     finally:

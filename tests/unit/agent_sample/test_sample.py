@@ -200,6 +200,32 @@ def test_a_group_that_was_made_anew_counts_from_nothing(machine):
     assert sampler.sample()["units"]["nginx.service"]["oom_kills"] == 4
 
 
+def test_a_kill_is_not_lost_when_systemd_is_asked_again(machine):
+    sampler = sample.Sampler(["nginx.service"])
+    machine.groups[GROUP]["oom_kill"] += 1
+    machine.goes_on()
+    assert sampler.sample(asking=True)["units"]["nginx.service"]["oom_kills"] == 1
+
+
+def test_a_unit_that_moves_to_another_group_does_not_inherit_its_kills(machine):
+    sampler = sample.Sampler(["nginx.service"])
+    machine.groups["/sys/fs/cgroup/elsewhere"] = {**machine.groups[GROUP], "oom_kill": 9}
+    machine.units["nginx.service"]["ControlGroup"] = "/elsewhere"
+    machine.goes_on()
+    assert sampler.sample(asking=True)["units"]["nginx.service"]["oom_kills"] == 0
+    machine.groups["/sys/fs/cgroup/elsewhere"]["oom_kill"] += 1
+    machine.goes_on()
+    assert sampler.sample()["units"]["nginx.service"]["oom_kills"] == 1
+
+
+def test_without_an_account_of_memory_nothing_is_said_of_it(machine, monkeypatch):
+    good = machine.read
+    monkeypatch.setattr(facts, "read", lambda path, limit=0: "" if path == "/proc/meminfo" else good(path, limit))
+    sampler = sample.Sampler([])
+    machine.goes_on()
+    assert sampler.sample()["memory_share"] is None
+
+
 def test_a_kernel_that_does_not_count_says_none(machine, monkeypatch):
     good = machine.read
     monkeypatch.setattr(facts, "read", lambda path, limit=0: "" if path == "/proc/vmstat" else good(path, limit))
@@ -252,6 +278,18 @@ class TestInAContainer:
         machine.units["nginx.service"].update(Result="oom-kill", ActiveState="failed")
         machine.goes_on(vmstat_kills=machine_kills)
         assert sampler.sample(asking=True)["oom_kills"] == expected
+
+    def test_a_death_of_long_ago_is_not_counted(self, machine):
+        machine.units["nginx.service"].update(Result="oom-kill")
+        sampler = sample.Sampler(["nginx.service"])
+        machine.goes_on(vmstat_kills=1)
+        assert sampler.sample(asking=True)["oom_kills"] == 0
+
+    def test_an_end_without_a_signal_is_no_kill(self, machine):
+        sampler = sample.Sampler(["nginx.service"])
+        machine.units["nginx.service"].update(Result="exit-code")
+        machine.goes_on(vmstat_kills=1)
+        assert sampler.sample(asking=True)["oom_kills"] == 0
 
 
 def test_systemd_is_asked_now_and_then_only(machine):

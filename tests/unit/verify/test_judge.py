@@ -151,6 +151,30 @@ def test_a_throughput_that_the_generator_ended_is_at_least_that():
     assert line(found, "cached_req_per_s").measured == "at least 10000 req/s"
 
 
+def test_a_throughput_is_only_said_to_be_more_where_it_was_enough_and_the_limit_elsewhere():
+    assert line(verdict(), "cached_req_per_s").measured == "10000 req/s"
+    too_few = verdict(seen=host(busy=0.3), cached={**STARVED, "req_per_s": 50.0})
+    assert line(too_few, "cached_req_per_s").measured == "50 req/s"
+
+
+@pytest.mark.parametrize(
+    ("metric", "phase"),
+    [
+        ("connections_held", "hold"),
+        ("cached_p95_ms", "cached"),
+        ("cached_req_per_s", "cached"),
+        ("uncached_p95_ms", "open"),
+    ],
+)
+def test_a_good_figure_of_a_phase_that_was_ended_early_proves_nothing(metric, phase):
+    found = line(verdict(**{phase: {"stopped": True}}), metric)
+    assert (found.outcome, found.why) == ("inconclusive", "the load was ended early")
+
+
+def test_failures_that_came_quickly_are_no_latency():
+    assert line(verdict(cached={"done": 0, "p95_ms": 3.0}), "cached_p95_ms").outcome == "missed"
+
+
 def test_a_thin_link_is_not_the_hosts_miss():
     from dataclasses import replace
 
@@ -177,6 +201,8 @@ def test_being_a_little_late_is_no_fault():
 def test_the_generators_own_errors_are_inconclusive_and_beside_others_they_are_missed():
     own, theirs = {"errors": {"dropped": 3}}, {"errors": {"status": 1}}
     assert line(verdict(open=own), "errors").outcome == "inconclusive"
+    both = {"errors": {"dropped": 3, "generator_sockets": 1}}
+    assert line(verdict(open=both), "errors").outcome == "inconclusive"
     assert line(verdict(open=own, cached=theirs), "errors").outcome == "missed"
 
 
@@ -218,6 +244,13 @@ def test_a_watch_that_was_lost_still_shows_what_it_saw():
     found = verdict(seen=host(**LOST, memory_share=0.9, oom_kills=2))
     assert line(found, "memory_peak_share").outcome == "missed"
     assert (line(found, "oom_kills").outcome, line(found, "oom_kills").measured_value) == ("missed", 2)
+
+
+def test_kills_that_were_seen_before_the_watch_was_lost_count():
+    samples = tuple(Timed(at_s=100.0 + n, values={"oom_kills": kills}) for n, kills in enumerate((0, None, 2, None)))
+    found = verdict(seen=HostSamples(samples=samples, fault="gone"))
+    assert (line(found, "oom_kills").outcome, line(found, "oom_kills").measured_value) == ("missed", 2)
+    assert line(found, "memory_peak_share").why == "gone"
 
 
 def test_a_kernel_that_does_not_count_kills_has_not_said_that_there_were_none():

@@ -54,7 +54,12 @@ def test_histograms_are_added_and_percentiles_are_of_all():
 
 def test_counts_add_up_and_shares_are_of_the_busiest():
     one = result(
-        0.01, errors={"timeout": 1, "reset": 2}, first_errors={"timeout": "first"}, cpu_share=0.9, duration_s=2.0
+        0.01,
+        errors={"timeout": 1, "reset": 2},
+        first_errors={"timeout": "first"},
+        cpu_share=0.9,
+        cpu_wait_share=0.1,
+        duration_s=2.0,
     )
     two = result(
         0.01, 0.02, errors={"reset": 3}, first_errors={"timeout": "second", "reset": "peer"}, cpu_wait_share=0.3,
