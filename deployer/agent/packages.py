@@ -67,7 +67,7 @@ def install(names: Sequence[str], work: Work, progress: Progress) -> list[str]:
                 "preparation",
                 f"the host's package sources have no {', '.join(unknown)}",
                 detail=command.run([*_APT, "--simulate", "install", "--", *unknown], timeout_s=60).output,
-                next="correct the name in the inventory, or add the package source to the host",
+                next="add the package source to the host; supported systems have them in their own archive",
             )
     if _dpkg_was_interrupted():
         progress.enter("packages", "finishing an interrupted installation first")
