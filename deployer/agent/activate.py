@@ -71,6 +71,12 @@ def units_of(activations: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(entry["unit"] for entry in activations if entry["kind"] in ("unit", "stop")))
 
 
+def servers_of(activations: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the units of the database servers that a plan makes databases on, each once."""
+    servers = (entry.get("server") for entry in activations if entry["kind"] == "database")
+    return [unit for unit in dict.fromkeys(servers) if unit]
+
+
 def _unit(entry: dict[str, Any], progress: Progress) -> None:
     unit, action = entry["unit"], entry["action"]
     if action not in ACTIONS:

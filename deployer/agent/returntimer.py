@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import command, durable, places
+from . import activate, command, durable, places
 from .refusal import Refusal
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _BOOT_TEXT = """\
 [Unit]
 Description=deployer: take back what a power cut left unfinished ({identifier})
 ConditionPathExists={copy}
+After=network.target {units}
 
 [Service]
 Type=oneshot
@@ -81,7 +82,10 @@ def disarm(journal: Journal) -> None:
 def _arm_boot(journal: Journal, copy: str) -> None:
     """Leave a unit that systemd finds at the next boot, should there be one before the commit."""
     unit, link = places.at(BOOT_UNIT), places.at(BOOT_LINK)
-    text = _BOOT_TEXT.format(identifier=journal.identifier, copy=copy, python=_python())
+    # what is on its way up cannot be stopped for good, and a database is put back by its server
+    activations = journal.doc.get("activations", [])
+    units = " ".join(dict.fromkeys([*activate.units_of(activations), *activate.servers_of(activations)]))
+    text = _BOOT_TEXT.format(identifier=journal.identifier, copy=copy, python=_python(), units=units)
     durable.make_directories(os.path.dirname(link))
     durable.write_over(unit, text.encode(), 0o644)
     durable.unlink_quietly(link)

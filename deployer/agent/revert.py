@@ -6,6 +6,7 @@ journal. Every step may be done again; a step that fails does not keep the other
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -169,6 +170,7 @@ def command(arguments: list[str]) -> int:
     try:
         journal = Journal.load(arguments[0])
         if journal.state == "closed":
+            returntimer.disarm(journal)  # it died between its last line and this
             return 0
         for line in settle_open(_log):
             _log(line)
@@ -216,6 +218,9 @@ class _Attempt:
 
 def _undo_databases(journal: Journal, attempt: _Attempt, outcome: Outcome) -> None:
     left = list(journal.doc["databases"])
+    for server in activate.servers_of(journal.doc["activations"]) if left else ():
+        with contextlib.suppress(Refusal):  # after a power cut, or a return that failed half way, it may not run
+            systemctl.order("start", server)
     for note in reversed(left):
 
         def undo(note: dict[str, Any] = note) -> None:

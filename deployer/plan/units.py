@@ -67,6 +67,7 @@ def unit_actions(
                         "kind": "database",
                         "name": database.name,
                         "user": database.user,
+                        "server": database.unit,
                         "secret": database.secret_path,
                     }
                 )

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from deployer.agent import activate, journal, places, staging, systemctl, unitstate
+from deployer.agent import activate, database, journal, places, returntimer, revert, staging, systemctl, unitstate
 from deployer.agent.blobs import Blobs
 from deployer.agent.progress import Progress
 
@@ -72,3 +72,27 @@ def test_only_directories_of_ours_that_are_empty_go_with_their_files(tmp_path, m
         "etc/full", "etc/full/app", "etc/full/app/other", "etc/kept", "etc/kept/app", "etc/kept/app/file",
         "etc/tool", "srv/app",
     ]  # fmt: skip
+
+
+def test_a_return_starts_the_server_that_has_to_take_a_database_back(monkeypatch, wants):
+    orders = []
+    monkeypatch.setattr(systemctl, "order", lambda *words, **_: orders.append(" ".join(words)))
+    monkeypatch.setattr(database, "undo", lambda note: orders.append(f"undo {note['name']}"))
+    record = journal.Journal.create("t1", "me")
+    record.doc["activations"] = [{"kind": "database", "server": "mariadb.service"}]
+    record.doc["databases"] = [{"name": "blog"}]
+    outcome = revert.Outcome()
+    revert._undo_databases(record, revert._Attempt(outcome), outcome)
+    assert orders == ["start mariadb.service", "undo blog"]
+    assert outcome.problems == []
+
+
+def test_the_return_at_boot_waits_for_the_units_of_the_plan(wants):
+    record = journal.Journal.create("t1", "me")
+    record.doc["activations"] = [
+        {"kind": "database", "server": "mariadb.service"},
+        {"kind": "stop", "unit": "old.service"},
+    ]
+    returntimer._arm_boot(record, "/copy")
+    text = (wants.parent / "deployer-return.service").read_text()
+    assert "\nAfter=network.target old.service mariadb.service\n" in text
