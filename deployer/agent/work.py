@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PREFIX = "deployer-work"
 MAKE_ROOM = "make room on the host (df -h /), then run the same command again"
+#: What a command gets between being told to end and being killed; a return waits for it, s.
+STOP_S = 15
 KILLED = 255  # what systemd-run makes of a process that died of a signal
 _numbers = itertools.count(1)
 
@@ -73,6 +75,7 @@ class Work:
             f"MemoryMax={self._memory_max_mib}M",
             "MemorySwapMax=0",
             f"RuntimeMaxSec={int(timeout_s) + 5}",
+            f"TimeoutStopSec={STOP_S}",
             f"User={user}",
             f"WorkingDirectory={cwd}",
             *(f"LoadCredential={name}:{path}" for name, path in (credentials or {}).items()),
