@@ -20,11 +20,13 @@ check: setup ## style, types and layers; no test
 
 test: setup ## style, types, layers and all tests, those on a real local VPS included
 	@$(MAKE) --no-print-directory static
-	@$(BIN)/pytest -m "not slow" </dev/null
+	@$(BIN)/pytest -m "not slow and not alone" --numprocesses 3 --dist loadfile </dev/null
+	@$(BIN)/pytest -m "not slow and alone" </dev/null
 
 test-full: setup ## like test, with the slow tests too
 	@$(MAKE) --no-print-directory static
-	@$(BIN)/pytest </dev/null
+	@$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadfile </dev/null
+	@$(BIN)/pytest -m alone </dev/null
 
 .PHONY: static
 static:

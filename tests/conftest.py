@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -141,29 +141,44 @@ def sandbox() -> Any:
 def deployed(sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Name of a snapshot with the example blog deployed: `Site(vps(snapshot=deployed), folder)` starts in two seconds.
 
-    It is made when first asked for and dropped with the session. Its name carries a digest of what went in, so that
-    what a run that died left behind is used again or dropped; and the number of an address that this run holds, so
-    that runs at the same time do not drop each other's.
+    Its name is a digest of what went in. It is made by the first who asks, waited for by other processes of the run,
+    and kept for the next run; one that nobody uses and that no longer fits is dropped.
     """
+    name = f"deployed-{digest_of(Path(__file__).parents[1], DEPLOYED_FROM)}"
+    with in_use(name, fcntl.LOCK_EX):
+        if name not in local.snapshots():
+            with ExitStack() as of_the_host:
+                save_deployed(Hosts(of_the_host), tmp_path_factory.mktemp("deployed"), name)
+    with in_use(name, fcntl.LOCK_SH):
+        drop_outdated(name)
+        yield name
+
+
+def save_deployed(hosts: Hosts, folder: Path, name: str) -> None:
     from site_on_vps import Site
 
-    with ExitStack() as cleanup:
-        number = cleanup.enter_context(claimed_address())
-        name = f"deployed-{digest_of(Path(__file__).parents[1], DEPLOYED_FROM)}-t{number}"
-        left = [each for each in local.snapshots() if each.startswith("deployed-") and each.endswith(f"-t{number}")]
-        for each in left:
-            if each != name:
-                local.drop_snapshot(each)
-        if name not in left:
-            with ExitStack() as of_the_host:
-                hosts = Hosts(of_the_host)
-                host = hosts("deploying")
-                site = Site(host, tmp_path_factory.mktemp("deployed"))
-                site.write()
-                site.deploy()
-                local.save_snapshot(host, name)
-        cleanup.callback(local.drop_snapshot, name)
-        yield name
+    host = hosts("deploying")
+    site = Site(host, folder)
+    site.write()
+    site.deploy()
+    local.save_snapshot(host, name)
+
+
+def drop_outdated(current: str) -> None:
+    for name in local.snapshots():
+        if name.startswith("deployed-") and name != current:
+            with suppress(BlockingIOError), in_use(name, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                local.drop_snapshot(name)
+
+
+@contextmanager
+def in_use(name: str, how: int) -> Iterator[None]:
+    """Hold a snapshot, alone or with others; a process that dies lets go of it."""
+    directory = places().root / "test-snapshots"
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / name).open("w") as file:
+        fcntl.flock(file, how)
+        yield
 
 
 @pytest.fixture(scope="module")

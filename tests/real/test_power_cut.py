@@ -25,10 +25,9 @@ def power_up(site: Site) -> None:
     start_host(known_shape(places(), site.host.name), places())
 
 
-def test_a_power_cut_before_the_commit_is_taken_back_at_boot(vps: Any, tmp_path: Any) -> None:
-    site = Site(vps("power"), tmp_path)
+def test_a_power_cut_before_the_commit_is_taken_back_at_boot(vps: Any, deployed: str, tmp_path: Any) -> None:
+    site = Site(vps("power", snapshot=deployed), tmp_path)
     site.write()
-    site.deploy()
     before = site.host.sh("cat /etc/nginx/deployer/apps/blog.conf; readlink /srv/blog/current/*")
     (site.source / "blog" / "extra.py").write_text("NEW = True\n")
     site.write(apps__blog__cache_s=9)

@@ -132,18 +132,18 @@ def test_a_small_disk_gets_full_and_the_host_lives(vps: Any) -> None:
 
 def test_a_snapshot_starts_prepared(vps: Any) -> None:
     source = vps("source", memory_mib=256)
-    source.sh("echo prepared > /srv/mark; rm /usr/bin/less; chmod 700 /srv")
+    source.sh("echo prepared > /opt/mark; rm /usr/bin/less; chmod 700 /opt")
     name = f"test-{source.name}"
     sandbox.save_snapshot(source, name)
     try:
         assert name in sandbox.snapshots()
-        assert source.sh("cat /srv/mark").strip() == "prepared"
+        assert source.sh("cat /opt/mark").strip() == "prepared"
         host = vps("copy", memory_mib=256, snapshot=name)
-        look = "cat /srv/mark; stat -c %a /srv; test -e /usr/bin/less || echo gone; hostname"
+        look = "cat /opt/mark; stat -c %a /opt; test -e /usr/bin/less || echo gone; hostname"
         assert host.sh(look).split() == ["prepared", "700", "gone", host.name]
-        host.sh("echo spoilt > /srv/mark")
+        host.sh("echo spoilt > /opt/mark")
         sandbox.reset(host.name)
-        assert host.sh("cat /srv/mark").strip() == "prepared"
+        assert host.sh("cat /opt/mark").strip() == "prepared"
         assert host.sh("cat /etc/machine-id") != source.sh("cat /etc/machine-id")
     finally:
         sandbox.drop_snapshot(name)

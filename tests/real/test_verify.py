@@ -21,7 +21,7 @@ from deployer.sandbox.boot import start_host, stop_host
 from deployer.sandbox.lifecycle import known_shape
 from deployer.sandbox.places import places
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(240)]
 
 PHASES = {
     "warmup_s": 0.5,
