@@ -28,6 +28,7 @@ from deployer.render import Rendered, render
 from deployer.slo import Phases
 from deployer.transport import Agent, Login, Secret
 from deployer.verify import AgentSampler, Verdict, VerifyTarget, verify
+from deployer.verify.report import short
 
 if TYPE_CHECKING:
     from deployer.transport import Remote  # at run time fabric is imported only once a connection is wanted
@@ -72,6 +73,7 @@ class Session:
     say: Say = field(repr=False, default=_silent)
     any_os: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    last_transaction: str | None = None
 
     def observe(self) -> Mapping[str, Any]:
         """Ask the host everything that a plan needs, in one request; a second one only for files no longer wanted."""
@@ -80,7 +82,7 @@ class Session:
         unwanted = unwanted_paths(rendered, releases, seen)
         if unwanted:
             seen = self.agent.call(questions(rendered, releases, also=unwanted), timeout_s=120)
-        self.facts = seen["facts"]
+        self.facts, self.last_transaction = seen["facts"], seen.get("last_transaction")
         return seen
 
     def plan(self) -> Plan:
@@ -161,7 +163,7 @@ def prove(
 
     def say(line: str) -> None:
         phase, _, message = line.partition(": ")
-        on_phase(phase, message)
+        on_phase(short(phase), message)
 
     with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
         sampler = AgentSampler(agent, units, host_cpus=host_cpus)

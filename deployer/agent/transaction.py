@@ -86,7 +86,7 @@ class _Transaction:
         plan, journal, progress = self.plan, self.journal, self.progress
         self._work = Work(plan["work"], progress)
         files = plan.get("files", [])
-        progress.enter("compare", f"{len(files)} files")
+        progress.enter("compare", _files(len(files)))
         staging.compare(files, packages_came=False)
         blobs = Blobs(self._blob)
         activations = plan.get("activations", [])
@@ -104,7 +104,7 @@ class _Transaction:
         self._enter("releases")
         journal.doc["releases"] = plan.get("releases", [])
         self._keep("releases", releases.make(plan.get("releases", []), blobs, self._work, progress))
-        self._enter("stage", f"{len(files)} files")
+        self._enter("stage", _files(len(files)))
         staging.compare(files, packages_came=bool(came))  # the preparation may have taken minutes
         staging.stage(files, blobs, journal)
         self._enter("validate")
@@ -121,7 +121,7 @@ class _Transaction:
         """Swap, activate, gate, commit; whatever this raises, the host has to be returned."""
         plan, journal, progress = self.plan, self.journal, self.progress
         progress.limit(float(plan["return_after_s"]))
-        self._enter("swap", f"{len(journal.doc['files'])} files")
+        self._enter("swap", _files(len(journal.doc["files"])))
         staging.swap(journal)
         accounts.settle_directories(journal, "after")
         if not self._validated:
@@ -146,6 +146,10 @@ class _Transaction:
         if names:
             self.journal.doc["kept"].append(f"{what}: {', '.join(names)}")
             self.journal.save()
+
+
+def _files(count: int) -> str:
+    return f"{count} file" + ("" if count == 1 else "s")
 
 
 def _begin(identifier: str, who: str, progress: Progress) -> Journal:

@@ -59,6 +59,16 @@ def local_vps(entry: Entry) -> SandboxHost | None:
     return next((one for one in sandbox.hosts() if one.running and one.address == entry.host.ssh.address), None)
 
 
+def kept_report(path: Path, transaction: str | None) -> dict[str, Any] | None:
+    """Read the report of a test after this transaction, if all was kept; None otherwise."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        fits = (document["schema"], document["transaction"]) == (report.SCHEMA, transaction)
+        return document if fits and document["outcome"] == "kept" else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def write_report(path: Path, document: Mapping[str, Any]) -> None:
     """Write a report.
 
