@@ -47,7 +47,7 @@ def print_plan(console: Console, plan: Plan, *, diffs: bool = True) -> None:
 def print_warnings(console: Console, plan: Plan) -> None:
     """Print what the user should know."""
     for warning in plan.warnings:
-        console.print(Text.assemble(("! ", "yellow"), warning))
+        console.print(Text.assemble(("! ", "yellow"), warning), soft_wrap=True)
 
 
 def _print_diff(console: Console, change: Change) -> None:

@@ -77,7 +77,7 @@ class Guard(paramiko.MissingHostKeyPolicy):
                 where=login.place,
                 next_step=f"compare the fingerprint with the one that the provider's console shows "
                 f"(ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then pin it in the inventory as "
-                f"'{shown.text}', or accept it once with accept-new",
+                f"'{shown.text}', or accept it once with ssh.accept_new: true",
             )
         file = login.known_hosts_file or knownhosts.default_files()[0]
         knownhosts.write_down(file, login.key_name, shown)

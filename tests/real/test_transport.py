@@ -183,7 +183,7 @@ def test_an_unknown_key_is_refused_with_the_fingerprint_and_what_to_do(host, tmp
     shown = subprocess.run(
         ["ssh-keygen", "-lf", "-"], input=host.keys["ssh-ed25519"], capture_output=True, text=True, check=True
     ).stdout.split()[1]
-    with raises(errors.HostKeyError, "not known", shown, host.keys["ssh-ed25519"], "accept-new") as caught:
+    with raises(errors.HostKeyError, "not known", shown, host.keys["ssh-ed25519"], "accept_new") as caught:
         connect(host.login(known_hosts_file=tmp_path / "none"))
     assert caught.value.exit_code == 8
     assert not (tmp_path / "none").exists()
