@@ -159,7 +159,7 @@ def prove(
         connections=entry.host.target.connections,
         bandwidth_mbit_per_s=entry.host.hardware.bandwidth_mbit_per_s,
     )
-    units = [unit.unit for unit in desired(entry).rendered.wanted.units if not unit.listens]
+    units = [unit.unit for unit in desired(entry).rendered.wanted.units if unit.unit.endswith(".service")]
 
     def say(line: str) -> None:
         phase, _, message = line.partition(": ")

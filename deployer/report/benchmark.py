@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,11 +49,11 @@ def rows_of(verdicts: Sequence[Verdict]) -> list[Row]:
     rows = []
     for number, line in enumerate(verdicts[0].lines):
         lines = [verdict.lines[number] for verdict in verdicts]
-        metric, name = line.objective.metric, line.objective.name.partition(" at ")[0]
+        metric, name = line.objective.metric, re.sub(r", \d+ req/s$", "", line.objective.name)
         scale, unit, decimals = _shown(metric)
         rows.append(
             Row(
-                name=short(name if name == line.objective.name else f"{name} below capacity"),
+                name=short(name),
                 wanted=line.objective.wanted,
                 unit=unit,
                 runs=tuple(None if each.measured_value is None else each.measured_value * scale for each in lines),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
-from deployer.service import FileWanted, Validator, Wanted
+from deployer.service import FileWanted, UnitWanted, Validator, Wanted
 from deployer.services.systemd.budget import DEPLOY
 
 SLICE = "deployer.slice"
@@ -26,5 +26,7 @@ def wanted(_declaration: Declaration, _budget: HostBudget) -> Wanted:
                 restarts=("systemd-journald.service",),
             ),
         ),
+        # a package that comes with the start of services suppressed leaves its timer off until the next boot
+        units=(UnitWanted(unit="logrotate.timer", taker=DEPLOY),),
         validators=(Validator(name="systemd-analyze verify (slices)", argv=("systemd-analyze", "verify", SLICE)),),
     )
