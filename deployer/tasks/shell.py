@@ -17,7 +17,8 @@ from rich.text import Text
 
 from deployer.errors import DeployerError, UsageError
 from deployer.inventory import Entry, Inventory, load_inventory
-from deployer.report.terminal import talk_console
+from deployer.report.error import error_document
+from deployer.report.terminal import print_document, talk_console
 
 DEFAULT_INVENTORY = "inventories"
 INTERRUPTED = 130
@@ -57,6 +58,8 @@ def task(function: Callable[..., int | None]) -> Any:
             code = function(*arguments, **options) or 0
         except DeployerError as error:
             print_error(error)
+            if options.get("json"):
+                print_document(error_document(error))
             code = error.exit_code
         except KeyboardInterrupt:
             talk_console().print("interrupted; a deploy that was under way is undone by the host itself")

@@ -176,3 +176,13 @@ def test_talk_that_nobody_hears_does_not_end_the_work():
     finally:
         os.close(writing)
     assert done.stdout == "done\n"
+
+
+def test_an_error_is_a_document_where_one_was_asked_for():
+    done = run("budget", "--host", "blog2", "--json")
+    assert done.returncode == 2
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["kind"], document["exit_code"]) == ("deployer/error/1", "UsageError", 2)
+    assert "did you mean blog1?" in document["message"]
+    assert document["message"] in done.stderr
+    assert run("budget", "--host", "blog2").stdout == ""
