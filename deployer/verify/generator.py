@@ -119,7 +119,11 @@ class _Process:
         self._rest = b""
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                [sys.executable, "-I", "-S", str(PROGRAM)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is for us; the end of its stdin ends the generator
             )
         except OSError as error:
             raise Inconclusive(f"the load generator could not be started: {error}") from error

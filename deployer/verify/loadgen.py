@@ -14,6 +14,7 @@ Its own lateness and share of a core are part of the result: a generator at its 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import json
@@ -371,14 +372,13 @@ class Load:
         if each.state == BUSY:
             self.in_flight -= 1
         each.state = GONE
-        self.poll.forget(each.fd)
+        with contextlib.suppress(OSError, KeyError):  # a TLS wrap that fails has closed it already
+            self.poll.forget(each.fd)
         self.by_fd.pop(each.fd, None)
         each.sock.close()
         each.sock = None
-        if self.running and clock() < self.end:
-            self.reopened += 1
-            self.to_open.append((clock() + again_s, each))
-        elif not self.running:
+        if not self.running or clock() < self.end or self.backlog:  # what was due is asked after the end too
+            self.reopened += self.running
             self.to_open.append((clock() + again_s, each))
 
     def fail(self, kind: str, text: str = "") -> None:
@@ -427,6 +427,8 @@ class Load:
             return
         except Broken as broken:
             self.lose(each, broken.args[0], repr(broken.args[1:])[:200])
+        except (ValueError, RecursionError) as error:  # numbers of 5000 digits, thousands of interim answers
+            self.lose(each, "protocol", str(error))
         except ssl.SSLEOFError:
             self.ended(each)
         except OSError as error:
@@ -661,7 +663,7 @@ class Load:
         while (self.in_flight or self.backlog) and clock() < until and not self.stop_asked:
             if self.backlog:
                 self.open_some(clock())
-            self.serve(0.02)
+            self.serve(0.001 if self.backlog and self.to_open else 0.02)
         now, unfinished = clock(), 0
         if self.stop_asked:
             return self.in_flight + len(self.backlog)  # it was us who left
@@ -878,7 +880,7 @@ class Commands:
 
 
 def main() -> int:
-    """Run the job of stdin; exit status 0 when there is a result, 2 when the job is no good."""
+    """Run the job of stdin; exit status 0 for a result, 2 for a job that is no good, 3 when nobody reads any more."""
 
     def emit(document: Document) -> None:
         os.write(1, json.dumps(document).encode() + b"\n")
@@ -893,9 +895,12 @@ def main() -> int:
     except (OSError, ValueError, TypeError, KeyError) as error:
         emit({"event": "error", "message": f"{type(error).__name__}: {error}"})
         return 2
-    result = json.dumps(load.run(emit)).encode() + b"\n"
-    while result:
-        result = result[os.write(1, result) :]
+    try:
+        result = json.dumps(load.run(emit)).encode() + b"\n"
+        while result:
+            result = result[os.write(1, result) :]
+    except BrokenPipeError:
+        return 3  # who asked is gone
     return 0
 
 

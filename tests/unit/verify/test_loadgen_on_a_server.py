@@ -1,7 +1,10 @@
 """The generator against a server of known behaviour."""
 
+import json
+import os
 import ssl
 import subprocess
+import sys
 import time
 
 import pytest
@@ -91,6 +94,20 @@ def test_an_announced_close_is_no_error_and_the_connection_is_opened_again(serve
     assert found.done > 8
     assert not found.errors
     assert found.reopened >= found.done - 8
+
+
+def test_what_was_due_is_asked_after_the_end_though_each_answer_closes_its_connection(server):
+    rate = {"mode": "open", "rate_per_s": 8000, "duration_s": 0.1, "drain_s": 8.0}
+    found = generate("close", job(server, "/close", connections=1, opened_per_s=5000, **rate))
+    assert not found.errors
+    assert found.done == found.planned == 800
+
+
+@pytest.mark.parametrize("path", ["/interim", "/no-number"])
+def test_an_absurd_answer_is_an_error_and_not_the_end_of_the_generator(server, path):
+    found = generate("absurd", job(server, path, connections=1))
+    assert "protocol" in found.errors
+    assert not found.done
 
 
 @pytest.mark.parametrize("path", ["/ok", "/chunked", "/gzip"])
@@ -232,6 +249,34 @@ def test_a_generator_that_hangs_is_killed(server, tmp_path, monkeypatch):
     with pytest.raises(Inconclusive, match="did not end"):
         generate("hung", job(server))
     assert time.monotonic() - began < 6
+
+
+def test_a_generator_that_nobody_listens_to_ends_quietly(server):
+    process = subprocess.Popen(
+        [sys.executable, str(generator.PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdin.write(json.dumps(job(server)).encode() + b"\ngo\n")
+    process.stdin.flush()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(5) == 3
+    process.stdin.close()
+    process.stderr.close()
+
+
+def test_ctrl_c_is_not_for_the_generator(server, monkeypatch):
+    sessions = []
+    started = subprocess.Popen
+
+    def spy(*arguments, **options):
+        process = started(*arguments, **options)
+        sessions.append(os.getsid(process.pid))
+        return process
+
+    monkeypatch.setattr(generator.subprocess, "Popen", spy)
+    generate("short", job(server, duration_s=0.1))
+    assert sessions
+    assert os.getsid(0) not in sessions
 
 
 def test_a_job_that_makes_no_sense_is_refused(server):

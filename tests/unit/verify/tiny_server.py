@@ -17,7 +17,8 @@ class TinyServer:
     """What it does is said by the path; counts what it saw.
 
     /ok, /delays (every 10th takes 200 ms, the others 20 ms), /stall (as /ok, but nothing is answered from ``stall_at``
-    for ``stall_s``), /chunked, /gzip, /500, /reset, /short, /close, /nothing, /hit (from a cache).
+    for ``stall_s``), /chunked, /gzip, /500, /reset, /short, /close, /nothing, /hit (from a cache),
+    /interim (answers without end that are none), /no-number (as its length).
     """
 
     def __init__(self, *, most=10_000, idle_s=30.0, tls=None):
@@ -89,6 +90,10 @@ class TinyServer:
             pieces = [PAGE[i : i + 100] for i in range(0, len(PAGE), 100)]
             parts = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
             return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + parts + b"0\r\n\r\n"
+        if path == "/interim":
+            return b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5000
+        if path == "/no-number":
+            return b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n"
         body, extra, status = PAGE, b"", b"200 OK"
         if path == "/gzip":
             body, extra = gzip.compress(PAGE), b"Content-Encoding: gzip\r\n"
