@@ -69,7 +69,7 @@ def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> No
     journal.save()
     for directory in journal.doc["made_directories"]:
         durable.make_directories(places.at(directory))
-    for entry, recorded in zip(files, journal.doc["files"], strict=False):
+    for entry, recorded in zip(files, journal.doc["files"]):  # noqa: B905 - Python 3.9 has no strict
         wanted, staged = entry["after"], recorded["staged"]
         if wanted["kind"] == "link":
             os.symlink(wanted["target"], places.at(staged))
