@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -46,8 +47,14 @@ def start_host(shape: Shape, places: Places) -> None:
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     config = container_config(shape, rootfs=rootfs, lxcfs=places.lxcfs, unified=unified)
     (directory / "config").write_text(config)
-    _start_container(shape.name, places)
-    _wait(shape, places)
+    try:
+        _start_container(shape.name, places)
+        _wait(shape, places)
+    except BaseException:
+        # what runs passes for a host that is as it was asked for, so nothing half-made may go on running
+        with contextlib.suppress(SandboxError):
+            stop_host(places, shape.name)
+        raise
 
 
 def stop_host(places: Places, name: str, *, gracefully: bool = False) -> None:
@@ -71,17 +78,21 @@ def _start_container(name: str, places: Places) -> None:
     argv = ["lxc-start", "-n", name, "-P", str(places.hosts), "-d", "-l", "WARN", "-o", str(log)]
     argv += ["-L", str(directory / "console.log")]
     # its monitor stays and keeps the output open, so this must not be a pipe that somebody reads to the end
-    with (directory / "lxc-start.log").open("w") as output:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd="/",
-            start_new_session=True,
-            check=False,
-            env={**os.environ, "PATH": PATH},
-        )
+    try:
+        with (directory / "lxc-start.log").open("w") as output:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                start_new_session=True,
+                check=False,
+                timeout=_BOOT_TIMEOUT_S,
+                env={**os.environ, "PATH": PATH},
+            )
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(f"{name} does not start within {_BOOT_TIMEOUT_S} s", where=str(log)) from error
     if done.returncode:
         said = log.read_text(errors="replace") if log.exists() else ""
         raise SandboxError(f"{name} does not start: {last_lines(said)}", where=str(log))

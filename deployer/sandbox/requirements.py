@@ -28,6 +28,7 @@ PROGRAMS = {
 }
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_OURS = "#!/bin/sh\n# deployer sandbox: while its packages are installed\nexit 101\n"
 _LISTS = Path("/var/lib/apt/lists")
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
@@ -89,7 +90,7 @@ def _update_lists(say: Say) -> None:
 
 def _install(packages: list[str]) -> None:
     run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+        ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "-qq", "--no-install-recommends", *packages],
         doing="installing the sandbox's packages",
         timeout_s=1200,
         environment=_QUIET,
@@ -114,9 +115,10 @@ def _memory_limits() -> bool:
 def _no_service_starts() -> Iterator[None]:
     """Tell Debian's maintainer scripts to start nothing, and put back what was there."""
     saved = _POLICY.with_name("policy-rc.d.before-deployer-sandbox")
-    if not saved.exists() and _POLICY.exists():
+    # one like ours is of a setup that was killed: kept, it would forbid every service for ever
+    if not saved.exists() and _POLICY.exists() and _POLICY.read_text(errors="replace") != _OURS:
         _POLICY.rename(saved)
-    _POLICY.write_text("#!/bin/sh\nexit 101\n")
+    _POLICY.write_text(_OURS)
     _POLICY.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
     try:
         yield
