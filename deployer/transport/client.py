@@ -296,7 +296,7 @@ class Agent:
             answered = True
             del self._err[: self._err.find(nonce) + len(nonce)]
             password = self._begin.password.reveal() if self._begin.password else ""
-            self._write(password.encode() + b"\n")
+            self._write(password.encode("utf-8", "surrogateescape") + b"\n")  # a variable may hold any bytes
 
     def _greeted(self) -> bool:
         """Say whether the magic has come, and drop it and whatever a login shell said before it."""

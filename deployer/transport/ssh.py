@@ -210,14 +210,23 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _bound(seconds: float, hops: list[_Hop]) -> Iterator[None]:
-    """Close the connection after ``seconds``, which ends whatever waits for it."""
-    timer = threading.Timer(seconds, _close, (hops,))
+    """Cut the connection after ``seconds``, which ends whatever waits for it."""
+    timer = threading.Timer(seconds, _cut, (hops,))
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def _cut(hops: list[_Hop]) -> None:
+    for hop in reversed(hops):
+        # not the client: it forgets its transport when closed, and who is about to use it meets None
+        transport = hop.client.get_transport()
+        if transport is not None:
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                transport.close()
 
 
 def _close(hops: list[_Hop]) -> None:

@@ -85,7 +85,10 @@ class ChannelWire:
         """Wait on the channel's descriptor, which is readable for stdout, stderr and the end."""
         channel = self._channel
         if not (channel.recv_ready() or channel.recv_stderr_ready() or self._over()):
-            self._selector.select(max(0.0, timeout_s))
+            try:
+                self._selector.select(max(0.0, timeout_s))
+            except (ValueError, OSError):  # closed by another thread just now
+                return Arrived(ended=True)
         over = self._over()  # before the buffers: what came ahead of the end is then in them
         out = err = b""  # no timeout is set here: another thread may be in write(), and both ready calls are true
         with contextlib.suppress(OSError):
@@ -103,10 +106,10 @@ class ChannelWire:
         return None if status < 0 else status
 
     def close(self) -> None:
-        """Close the channel."""
-        self._selector.close()
+        """Close the channel, and only then what a reader in another thread may wait on: the close wakes it."""
         with contextlib.suppress(OSError, EOFError):
             self._channel.close()
+        self._selector.close()
         self._on_close()
 
     def _over(self) -> bool:

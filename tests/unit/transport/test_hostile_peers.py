@@ -241,6 +241,14 @@ def test_the_password_goes_alone_and_only_after_the_prompt():
     assert seen[1].startswith(b"PROGRAM")
 
 
+def test_a_password_may_be_any_bytes():
+    seen = []
+    odd = Start("sudo", "deployer-nonce:", Secret(b"r\xfc\xc3\xbct".decode("utf-8", "surrogateescape")))
+    with pytest.raises(errors.SudoError):
+        call(sudo_host(seen=seen), start=odd)
+    assert seen == [b"r\xfc\xc3\xbct\n"]
+
+
 def test_a_sudo_that_does_not_ask_never_gets_the_password():
     seen = []
     assert call(sudo_host(asks=False, seen=seen), start=SUDO) == {}
