@@ -18,6 +18,10 @@ HostPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_./@+-]+$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_./~%?&=+-]*$")]
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+#: Narrower than HTTP's own: nginx has no variable for a cookie with another sign in its name.
+CookieName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+#: A path alone: nginx compares it with what stands before the question mark, decoded.
+PlainPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_./~+-]*$")]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 EnvironmentValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,1024}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")]
@@ -79,8 +83,8 @@ class App(Declared):
     """Folder of static files inside the source, served by nginx under /static/."""
     health_path: UrlPath = "/healthz"
     """Path that answers 200 when the app and its database are well."""
-    session_cookie: Token | None = None
-    """Cookie of a logged-in visitor: a request that carries it is never cached. Without it nothing is cached."""
+    session_cookie: CookieName | None = None
+    """Cookie of a logged-in visitor (letters, digits, _): with it a page is never cached. Without this nothing is cached."""
     cache_s: Annotated[int, Field(ge=0, le=3600)] = 2
     """How long an anonymous page may be served from nginx's micro-cache, seconds; 0 switches it off."""
     max_upload_mib: Annotated[int, Field(ge=1, le=1024)] = 2
@@ -89,7 +93,7 @@ class App(Declared):
     """Its database on this host's mysql; leave out if it has none."""
     environment: dict[EnvironmentName, EnvironmentValue] = Field(default_factory=dict)
     """Environment of the app; no secrets here."""
-    login_path: UrlPath | None = None
+    login_path: PlainPath | None = None
     """Path that log-ins are posted to; visitors get only a few tries a minute there."""
     internet: bool = True
     """Whether the app itself may open connections to other machines; false takes the network away from it."""

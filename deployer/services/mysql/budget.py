@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.budget import Chain, Claim, Derived, Grant, Numbers, Provenance
+from deployer.budget import Chain, Claim, Derived, Grant, Numbers
 from deployer.chain import default, derived, pinned
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
@@ -43,7 +43,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         BudgetError: The pinned ``max_connections`` is less than the apps can open.
     """
     settings = settings_of(declaration)
-    connections = int(_max_connections(settings, chain).value)
+    connections = int(_max_connections(declaration, chain).value)
     pool_mib = settings.innodb_buffer_pool_size_mib
     parts = {
         f"{settings.flavour} {settings.version}, empty": PRIORS.mariadb_fixed_mib[settings.version],
@@ -58,7 +58,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive the server's settings from its grant."""
     settings, grant = settings_of(declaration), grants[TAKER]
-    connections = _max_connections(settings, chain)
+    connections = _max_connections(declaration, chain)
     ssd = declaration.hardware.disk_kind == "ssd"
     pool = _pool(settings, grant)
     log_mib = max(16, min(96, round_down(float(pool.value) / 2, 8)))
@@ -98,7 +98,8 @@ def _pool(settings: MysqlSettings, grant: Grant) -> Derived:
     return derived(floor + grant.elastic_mib, "MiB", f"floor {floor} + share of the remainder {grant.elastic_mib}")
 
 
-def _max_connections(settings: MysqlSettings, chain: Chain) -> Derived:
+def _max_connections(declaration: Declaration, chain: Chain) -> Derived:
+    settings = settings_of(declaration)
     wanted = chain.numbers["max_connections"]
     if settings.max_connections is None:
         return wanted
@@ -106,7 +107,7 @@ def _max_connections(settings: MysqlSettings, chain: Chain) -> Derived:
         raise BudgetError(
             f"services.mysql.max_connections is pinned to {settings.max_connections}, "
             f"but the apps and their keepers can open {wanted.value}: {wanted.because}",
-            where="services.mysql.max_connections",
+            where=f"hosts.{declaration.host}.services.mysql.max_connections",
             next_step="leave it out, or pin fewer gunicorn.workers or a smaller gunicorn.pool_size",
         )
-    return Derived(settings.max_connections, wanted.unit, Provenance.PINNED, "the inventory says so")
+    return pinned(settings.max_connections, wanted.unit, "services.mysql.max_connections")

@@ -102,6 +102,25 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
             ),
             "15: hosts.web1.apps.shop.server_names: blog.example belongs to app blog already",
         ),
+        ("[blog.example]", "[blog.example, blog.example]", "10: hosts.web1.apps.blog.server_names[1]: blog.example is"),
+        ("blog:\n", "nginx:\n", "7: hosts.web1.apps.nginx: an app cannot be called nginx"),
+        ("blog:\n", "deploy:\n", "7: hosts.web1.apps.deploy: an app cannot be called deploy"),
+        ("blog:\n", "secrets:\n", "7: hosts.web1.apps.secrets: an app cannot be called secrets"),
+        (
+            "database: {}",
+            "environment: {GUNICORN_CMD_ARGS: -w 9}",
+            "11: hosts.web1.apps.blog.environment.GUNICORN_CMD_ARGS: it comes from the budget",
+        ),
+        ("    apps:", "    load_from: [999.1.1.1]\n    apps:", "6: hosts.web1.load_from[0]: expected an address"),
+        ("    apps:", "    load_from: [10.0.0.1/8]\n    apps:", "6: hosts.web1.load_from[0]: expected an address"),
+        ("    apps:", "    load_from: [0.0.0.0/0]\n    apps:", "6: hosts.web1.load_from[0]: 0.0.0.0/0 is everybody"),
+        (
+            "    apps:",
+            "    load_from: [10.0.0.1, 10.0.0.1/32]\n    apps:",
+            "6: hosts.web1.load_from[1]: 10.0.0.1/32 is there twice",
+        ),
+        ("database: {}", "session_cookie: a-b", "11: hosts.web1.apps.blog.session_cookie: expected"),
+        ("database: {}", "login_path: /login?next=/", "11: hosts.web1.apps.blog.login_path: expected"),
     ],
 )
 def test_parts_that_contradict_one_another_are_told_with_their_line(tmp_path, old, new, found):
@@ -141,3 +160,23 @@ def test_a_login_takes_the_sudo_password_from_the_environment_only(tmp_path):
     login = login_of(entry, {"SUDO_PW": "hunter2"})
     assert login.sudo_password.reveal() == "hunter2"
     assert "hunter2" not in repr(login)
+
+
+def test_a_jump_host_has_its_own_key_and_is_trusted_as_the_host_is(tmp_path):
+    jump = "jump: {address: 203.0.113.7, port: 2222, user: gate, key_file: gate_key}"
+    text = ENTRY.replace("user: deploy}", f"user: deploy, key_file: own_key, known_hosts_file: known, {jump}}}")
+    login = login_of(read(tmp_path, text).entry("web1"), {})
+    assert (login.jump.place, login.jump.key_files) == ("gate@[203.0.113.7]:2222", (tmp_path / "gate_key",))
+    assert login.key_files == (tmp_path / "own_key",)
+    assert login.jump.known_hosts_file == login.known_hosts_file == tmp_path / "known"
+    assert login.jump.host_key is None
+    assert not login.jump.accept_new
+
+
+def test_a_jump_host_can_be_pinned_and_without_a_key_file_those_of_the_user_are_offered(tmp_path):
+    pin = "SHA256:" + "A" * 43
+    jump = f"jump: {{address: gate.example, user: gate, host_key: '{pin}'}}"
+    text = ENTRY.replace("user: deploy}", f"user: deploy, key_file: own_key, accept_new: true, {jump}}}")
+    login = login_of(read(tmp_path, text).entry("web1"), {})
+    assert (login.jump.host_key, login.jump.key_files, login.jump.accept_new) == (pin, (), True)
+    assert login.host_key is None
