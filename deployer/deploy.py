@@ -187,15 +187,25 @@ def login_of(entry: Entry, environ: Mapping[str, str] = os.environ) -> Login:
                 next_step=f"read -rs {ssh.sudo_password_env} && export {ssh.sudo_password_env}",
             )
         password = Secret(text)
+    known_hosts_file = entry.path(ssh.known_hosts_file) if ssh.known_hosts_file else None
     jump = None
     if ssh.jump is not None:
-        jump = Login(address=ssh.jump.address, port=ssh.jump.port, user=ssh.jump.user, use_agent=ssh.use_agent)
+        jump = Login(
+            address=ssh.jump.address,
+            port=ssh.jump.port,
+            user=ssh.jump.user,
+            key_files=(entry.path(ssh.jump.key_file),) if ssh.jump.key_file else (),
+            known_hosts_file=known_hosts_file,
+            host_key=ssh.jump.host_key,
+            accept_new=ssh.accept_new,
+            use_agent=ssh.use_agent,
+        )
     return Login(
         address=ssh.address,
         port=ssh.port,
         user=ssh.user,
         key_files=(entry.path(ssh.key_file),) if ssh.key_file else (),
-        known_hosts_file=entry.path(ssh.known_hosts_file) if ssh.known_hosts_file else None,
+        known_hosts_file=known_hosts_file,
         host_key=ssh.host_key,
         accept_new=ssh.accept_new,
         sudo_password=password,

@@ -36,6 +36,10 @@ class Jump(Declared):
     """Its port."""
     user: UserName
     """Who logs in there."""
+    key_file: str | None = None
+    """Private key for it; the keys in ~/.ssh if left out. Relative to the inventory file."""
+    host_key: HostKey | None = None
+    """Its own key, pinned: ssh-ed25519 AAAA..., or SHA256:... Left out, it is looked up as the VPS's is."""
 
 
 class Ssh(Declared):
@@ -52,11 +56,11 @@ class Ssh(Declared):
     use_agent: bool = True
     """Offer the keys of a running ssh-agent."""
     known_hosts_file: str | None = None
-    """File of trusted host keys; yours and the system's if left out. Relative to the inventory file."""
+    """File of trusted host keys, the jump host's too; else yours and the system's. Relative to the inventory file."""
     host_key: HostKey | None = None
     """The host's key, pinned: ssh-ed25519 AAAA..., or SHA256:..."""
     accept_new: bool = False
-    """Trust the key of a host that is not known yet, and write it down. A changed key is refused all the same."""
+    """Trust a key that is not known yet, the jump host's too, and write it down. A changed one is always refused."""
     sudo_password_env: EnvironmentName | None = None
     """Environment variable that holds the password for a sudo that asks."""
     jump: Jump | None = None
