@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,7 +97,8 @@ def _download(release: Release, python: str, platforms: list[str], folder: Path)
 
 
 def _platforms(glibc: str, arch: str) -> list[str]:
-    minor = int(glibc.split(".")[1]) if "." in glibc else OLDEST_GLIBC_MINOR
+    found = re.match(r"2\.(\d{1,2})(?!\d)", glibc)  # the host says it: nothing that makes a list without end
+    minor = int(found[1]) if found else OLDEST_GLIBC_MINOR
     newest_first = [f"manylinux_2_{number}_{arch}" for number in range(minor, OLDEST_GLIBC_MINOR - 1, -1)]
     return [*newest_first, f"manylinux2014_{arch}", f"linux_{arch}"]
 

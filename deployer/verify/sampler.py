@@ -14,6 +14,8 @@ from deployer.verify.measured import HostSamples, Timed
 
 #: Without a sample for so long the host counts as silent: it may suffer, and the load ends; s.
 SILENCE_S: Final = 12.0
+#: What of a sample is reckoned with: a number, or None where the host does not know.
+JUDGED: Final = ("memory_share", "cpu_busy_share", "cpu_steal_share", "oom_kills")
 #: More memory than this in use, in so many samples one after the other, ends the load.
 ALARM_MEMORY_SHARE: Final = 0.96
 ALARM_SAMPLES: Final = 3
@@ -112,6 +114,9 @@ class AgentSampler:
         try:
             for event in stream:
                 if event.get("event") == "sample":
+                    if not all(isinstance(event.get(key), (int, float, type(None))) for key in JUDGED):
+                        self._fault = "its samples hold no numbers"
+                        return
                     self._heard_s = time.monotonic()
                     self._samples.append(Timed(at_s=self._heard_s, values=self._with_neighbours(event)))
         except DeployerError as error:

@@ -91,6 +91,16 @@ def test_leaving_without_finishing_ends_the_sampling():
     assert not [thread for thread in threading.enumerate() if thread.name == "samples"]
 
 
+@pytest.mark.parametrize("key", ["memory_share", "cpu_busy_share", "cpu_steal_share", "oom_kills"])
+def test_a_sample_without_numbers_ends_the_load_and_is_a_fault(key):
+    with watch(host_cpus=[0]) as (channel, watching):
+        channel.said.put({**WELL, key: "much"})
+        eventually(watching.alarm)
+        found = watching.finish()
+    assert "no numbers" in found.fault
+    assert not found.samples
+
+
 def test_an_oom_kill_is_an_alarm():
     with watch() as (channel, watching):
         channel.say(WELL, {**WELL, "oom_kills": 1})
