@@ -84,7 +84,7 @@ class App(Declared):
     health_path: UrlPath = "/healthz"
     """Path that answers 200 when the app and its database are well."""
     session_cookie: CookieName | None = None
-    """Cookie of a logged-in visitor (letters, digits, _): with it a page is never cached. Without this nothing is cached."""
+    """Cookie of a logged-in visitor (letters, digits, _): with it a page is never cached; without this nothing is."""
     cache_s: Annotated[int, Field(ge=0, le=3600)] = 2
     """How long an anonymous page may be served from nginx's micro-cache, seconds; 0 switches it off."""
     max_upload_mib: Annotated[int, Field(ge=1, le=1024)] = 2
