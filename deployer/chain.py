@@ -15,6 +15,9 @@ from deployer.units import round_up
 
 #: Slots of nginx that no visitor gets: listeners, logs, the cache's own files.
 SPARE_SLOTS = 64
+#: The kernel wakes the same idle worker again and again, so visitors are never spread evenly; and a worker that is full
+#: closes whoever it accepts. Each has room for so many times its fair part: up to four workers, for all there are.
+UNEVEN = 4
 #: Connections of the database beyond the apps' pools: a person, a backup, a migration, the health check, one spare.
 ADMIN_CONNECTIONS = 5
 FEWEST_DATABASE_CONNECTIONS = 10
@@ -30,11 +33,16 @@ def connection_chain(declaration: Declaration) -> Chain:
         ``APP.workers`` and ``APP.pool_size`` for each app, ``max_connections`` for the database.
     """
     cores, visitors = declaration.hardware.cpu_cores, declaration.target.connections
-    slots = ceil(2 * visitors / cores) + SPARE_SLOTS
+    slots = min(2 * visitors, UNEVEN * ceil(2 * visitors / cores)) + SPARE_SLOTS
     numbers = {
         "worker_processes": derived(cores, "", "one per core"),
         "worker_connections": derived(
-            slots, "connections", f"2 x {visitors} visitors / {cores} workers + {SPARE_SLOTS}: each has one to the app"
+            slots,
+            "connections",
+            f"2 x {visitors} visitors + {SPARE_SLOTS}: each has one to the app, and one worker may get all of them"
+            if cores <= UNEVEN
+            else f"{UNEVEN} x 2 x {visitors} visitors / {cores} workers + {SPARE_SLOTS}: each has one to the app, "
+            "and some workers get more of them than others",
         ),
         "worker_rlimit_nofile": derived(
             round_up(2 * slots, 64), "descriptors", f"2 x {slots} connections: files and cache entries take some too"

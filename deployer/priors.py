@@ -26,10 +26,13 @@ class Priors:
     nginx_worker_mib: float
     nginx_connection_tls_kib: float
     nginx_connection_plain_kib: float
+    nginx_slot_kib: float
     socket_kib: float
     mariadb_fixed_mib: Mapping[str, float]
     mariadb_connection_mib: float
     mariadb_pool_floor_mib: int
+    mariadb_pool_overhead_share: float
+    mariadb_pool_overhead_beyond_mib: int
     gunicorn_master_mib: float
     gunicorn_worker_mib: float
     cached_req_per_s_per_core: int

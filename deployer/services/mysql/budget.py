@@ -34,6 +34,9 @@ CONNECTION_BUFFERS_KIB: Mapping[str, int] = {
 #: One in-memory table of a connection, KiB: tmp_memory_table_size and max_heap_table_size.
 TEMPORARY_TABLE_KIB = 1024
 TABLE_OPEN_CACHE = 200
+#: Redo log of a small host, which is the server's own default, and of the largest. MiB.
+LOG_MIB = 96
+LARGEST_LOG_MIB = 4096
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -51,6 +54,8 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         "buffer pool": float(pool_mib or PRIORS.mariadb_pool_floor_mib),
     }
     if pool_mib:
+        if overhead_mib := _overhead_mib(pool_mib):
+            parts["its hashes and locks"] = overhead_mib
         return [Claim(TAKER, parts)]
     return [Claim(TAKER, parts, weight=WEIGHT, because="buffer pool: rows in memory are not read from the disk")]
 
@@ -61,11 +66,15 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
     connections = _max_connections(declaration, chain)
     ssd = declaration.hardware.disk_kind == "ssd"
     pool = _pool(settings, grant)
-    log_mib = max(16, min(96, round_down(float(pool.value) / 2, 8)))
+    log_mib = _log_mib(float(pool.value), declaration.hardware.disk_gib * 1024)
     found: dict[str, Derived] = {
         "MemoryMax": derived(grant.memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}"),
         "innodb_buffer_pool_size": pool,
-        "innodb_log_file_size": derived(log_mib, "MiB", "half of the buffer pool, 16 to 96: more only slows recovery"),
+        "innodb_log_file_size": derived(
+            log_mib,
+            "MiB",
+            "half of the buffer pool up to 96; an eighth of a larger one, up to 2 % of the disk",
+        ),
         "innodb_log_buffer_size": default(2, "MiB", "counted in the measured size of the empty server"),
         "max_connections": connections,
         "thread_cache_size": derived(
@@ -94,8 +103,27 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
 def _pool(settings: MysqlSettings, grant: Grant) -> Derived:
     if settings.innodb_buffer_pool_size_mib:
         return pinned(settings.innodb_buffer_pool_size_mib, "MiB", "services.mysql.innodb_buffer_pool_size_mib")
-    floor = PRIORS.mariadb_pool_floor_mib
-    return derived(floor + grant.elastic_mib, "MiB", f"floor {floor} + share of the remainder {grant.elastic_mib}")
+    floor, beyond = PRIORS.mariadb_pool_floor_mib, PRIORS.mariadb_pool_overhead_beyond_mib
+    room_mib = floor + grant.elastic_mib
+    because = f"floor {floor} + share of the remainder {grant.elastic_mib}"
+    if room_mib <= beyond:
+        return derived(room_mib, "MiB", because)
+    share = PRIORS.mariadb_pool_overhead_share
+    pool_mib = int((room_mib + share * beyond) / (1 + share))
+    return derived(
+        pool_mib, "MiB", f"{because}, less {room_mib - pool_mib} for hashes and locks: {share:.0%} beyond {beyond}"
+    )
+
+
+def _overhead_mib(pool_mib: float) -> float:
+    return PRIORS.mariadb_pool_overhead_share * max(0.0, pool_mib - PRIORS.mariadb_pool_overhead_beyond_mib)
+
+
+def _log_mib(pool_mib: float, disk_mib: int) -> int:
+    """Size the redo log: what a busy pool writes between two checkpoints, on a disk that has room for it."""
+    small = min(LOG_MIB, pool_mib / 2)
+    large = min(LARGEST_LOG_MIB, pool_mib / 8, disk_mib / 50)
+    return max(16, round_down(max(small, large), 8))
 
 
 def _max_connections(declaration: Declaration, chain: Chain) -> Derived:

@@ -21,6 +21,10 @@ LIMITS_MIB = 3
 CACHE_KEYS_MIB = 1
 #: nginx closes an idle connection to an app after this; less than the app's own keepalive, s.
 UPSTREAM_KEEPALIVE_S = 60
+#: nginx keeps so many idle connections to each app in every worker: the setting counts for one worker, not for all.
+UPSTREAM_KEEPALIVE = 16
+#: Answers of an app that take longer are cut; an app whose workers may take longer gets that, s.
+READ_TIMEOUT_S = 60
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -28,9 +32,11 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     visitors, workers = declaration.target.connections, int(chain.numbers["worker_processes"].value)
     with_tls = any(app.tls is not None for app in declaration.apps.values())
     connection_kib = PRIORS.nginx_connection_tls_kib if with_tls else PRIORS.nginx_connection_plain_kib
+    slots = int(chain.numbers["worker_connections"].value)
     parts = {
         "master": PRIORS.nginx_master_mib,
         f"{workers} workers, twice during a reload": 2 * workers * PRIORS.nginx_worker_mib,
+        f"their {slots} slots each": 2 * workers * slots * PRIORS.nginx_slot_kib / 1024,
         "shared zones": float(TLS_SESSIONS_MIB + LIMITS_MIB + CACHE_KEYS_MIB * len(declaration.apps)),
         f"{visitors} {'TLS' if with_tls else 'plain'} connections of {connection_kib:g} KiB": visitors
         * connection_kib
@@ -56,9 +62,21 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
         ),
         "cache_max_size": _setting(settings, "cache_disk_mib", "MiB", "of disk, for each app"),
         "client_max_body_size": derived(uploads_mib, "MiB", "the largest max_upload_mib of the apps"),
-        "upstream_keepalive": derived(16 * int(chain.numbers["worker_processes"].value), "connections", "16 a worker"),
+        "upstream_keepalive": default(
+            UPSTREAM_KEEPALIVE, "connections", "idle ones that each worker keeps to each app"
+        ),
+        "proxy_read_timeout": _read_timeout(declaration),
     }
     return {TAKER: found}
+
+
+def _read_timeout(declaration: Declaration) -> Derived:
+    longest_s = max((app.gunicorn.timeout_s for app in declaration.apps.values()), default=0)
+    if longest_s < READ_TIMEOUT_S:
+        return default(READ_TIMEOUT_S, "s", "an answer that takes longer is cut")
+    return derived(
+        longest_s + 5, "s", f"gunicorn.timeout_s {longest_s} + 5: it is the app that says that it took too long"
+    )
 
 
 def _setting(settings: NginxSettings, name: str, unit: str, because: str) -> Derived:

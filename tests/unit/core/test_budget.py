@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hosts import GunicornSettings, MysqlSettings, app, host
+from hosts import TLS, GunicornSettings, MysqlSettings, app, host
 from hypothesis import given, settings, strategies as st
 
 from deployer.allocate import allocate
@@ -158,3 +158,59 @@ def test_a_thin_link_ends_first_and_says_so():
     budget = allocate(declaration)
     assert budget.binds_first.startswith("link: 732 visitors")
     assert "24.4 pages/s" in budget.binds_first
+
+
+@given(
+    st.integers(1, 64), st.integers(10, 100_000), st.booleans(), st.integers(4, 1000), st.sampled_from([32768, 262144])
+)
+@settings(max_examples=100, deadline=None)
+def test_limits_agree_at_every_size(cores, connections, tls, disk_gib, memory_mib):
+    apps = {"blog": app(tls=TLS if tls else None, gunicorn=GunicornSettings(worker_memory_mib=24))}
+    budget = allocate(
+        host(
+            cpu_cores=cores,
+            memory_mib=memory_mib,
+            connections=connections,
+            apps=apps,
+            hardware={"disk_gib": disk_gib},
+        )
+    )
+    slots = budget.count("nginx", "worker_connections")
+    # visitors are not spread evenly: a worker has room for all of them, or for four times its fair part
+    assert slots >= min(2 * connections, 8 * connections / cores) + budget.count("nginx", "upstream_keepalive")
+    assert 2 * slots <= budget.count("nginx", "worker_rlimit_nofile") <= 524_288
+    pool, log = budget.count("mysql", "innodb_buffer_pool_size"), budget.count("mysql", "innodb_log_file_size")
+    buffers = 55 + 2.6 * budget.count("mysql", "max_connections")
+    assert pool + 0.05 * max(0, pool - 1024) + buffers <= budget.grants["mysql"].memory_mib
+    assert log <= max(96, disk_gib * 1024 / 50)
+    assert 16 <= log <= pool
+
+
+def test_a_large_pinned_pool_pays_for_its_hashes_and_locks():
+    def needed(pool_mib):
+        settings = MysqlSettings(innodb_buffer_pool_size_mib=pool_mib)
+        return allocate(host(memory_mib=32768, mysql=settings)).grants["mysql"].memory_mib - pool_mib
+
+    assert needed(1024) == needed(512)
+    assert needed(11024) == needed(1024) + 500
+
+
+def test_a_redo_log_grows_with_the_pool_and_stops_at_the_disk():
+    def log(memory_mib, disk_gib):
+        return allocate(host(memory_mib=memory_mib, hardware={"disk_gib": disk_gib})).count(
+            "mysql", "innodb_log_file_size"
+        )
+
+    assert log(1024, 20) == 96
+    assert log(65536, 1000) == 4096
+    assert log(65536, 20) == 20 * 1024 // 50 // 8 * 8
+
+
+def test_an_answer_may_take_as_long_as_the_app_s_own_timeout():
+    def cut_after(timeout_s):
+        return allocate(host(apps={"blog": app(gunicorn=GunicornSettings(timeout_s=timeout_s))})).count(
+            "nginx", "proxy_read_timeout"
+        )
+
+    assert cut_after(30) == 60
+    assert cut_after(300) > 300

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hosts import NginxSettings, app, host
+from hosts import GunicornSettings, NginxSettings, app, host
 
 from deployer.allocate import allocate
 from deployer.errors import RenderError
@@ -168,3 +168,22 @@ def test_a_static_file_of_the_last_release_is_not_served_under_the_address_of_th
     text = text_of(render(declared, allocate(declared)), "/etc/nginx/deployer/apps/blog.conf")
     static = text.partition("location ^~ /static/")[2].partition("}")[0]
     assert "open_file_cache off;" in static
+
+
+@pytest.mark.parametrize("cores", [1, 4, 64])
+def test_tasks_and_descriptors_of_the_units_suffice_at_every_size(cores):
+    connections = 100_000
+    apps = {"blog": app(gunicorn=GunicornSettings(worker_memory_mib=24))}
+    declaration = host(cpu_cores=cores, memory_mib=65536, connections=connections, apps=apps)
+    budget = allocate(declaration)
+    result = render(declaration, budget)
+    nginx = text_of(result, "/etc/systemd/system/nginx.service.d/60-deployer.conf")
+    service = text_of(result, "/etc/systemd/system/app-blog.service")
+
+    def setting(text, name):
+        return int(re.search(rf"^{name}=(\d+)$", text, re.MULTILINE)[1])
+
+    assert setting(nginx, "TasksMax") > 3 * cores + 3  # old workers of two reloads, master, the cache's two
+    assert setting(nginx, "LimitNOFILE") == budget.count("nginx", "worker_rlimit_nofile")
+    assert setting(service, "TasksMax") > 1 + 41 * budget.count("blog", "workers")  # anyio's 40 threads and the loop
+    assert setting(service, "LimitNOFILE") > connections
