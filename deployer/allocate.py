@@ -62,7 +62,7 @@ def allocate(declaration: Declaration) -> HostBudget:
     )
     if budget.spare_mib < 0:
         raise BudgetError(f"a fault of ours: {-budget.spare_mib} MiB were given away twice", where=declaration.host)
-    return replace(budget, binds_first=binding_resource(limits))
+    return replace(budget, binds_first=binding_resource(limits, declaration.target.connections))
 
 
 def _claims(declaration: Declaration) -> list[Claim]:

@@ -22,7 +22,8 @@ def limits_of(declaration: Declaration, claims: Mapping[str, Claim], grants: Map
     hardware, target = declaration.hardware, declaration.target
     page_bytes = target.page_kib * 1024
     elastic = sum(grant.elastic_mib for grant in grants.values())
-    each_kib = PRIORS.nginx_connection_tls_kib + PRIORS.socket_kib
+    with_tls = any(app.tls is not None for app in declaration.apps.values())
+    each_kib = PRIORS.socket_kib + (PRIORS.nginx_connection_tls_kib if with_tls else PRIORS.nginx_connection_plain_kib)
     found: dict[str, Derived] = {}
     if "nginx" in claims:
         found["memory"] = derived(
@@ -34,7 +35,7 @@ def limits_of(declaration: Declaration, claims: Mapping[str, Claim], grants: Map
         found["processor"] = derived(
             int(rate * target.page_every_s),
             "visitors",
-            f"{rate} cached pages/s on {hardware.cpu_cores} cores x one page every {target.page_every_s} s",
+            f"{rate} cached pages/s on {_cores(hardware.cpu_cores)} x one page every {target.page_every_s} s",
         )
         found["descriptors"] = derived(DESCRIPTORS // 4, "visitors", f"{DESCRIPTORS} descriptors / 4")
     if hardware.bandwidth_mbit_per_s is not None:
@@ -56,10 +57,15 @@ def limits_of(declaration: Declaration, claims: Mapping[str, Claim], grants: Map
     return found
 
 
-def binding_resource(limits: Numbers) -> str:
-    """Name the resource that ends first as visitors grow."""
+def _cores(number: int) -> str:
+    return f"{number} core" + ("" if number == 1 else "s")
+
+
+def binding_resource(limits: Numbers, wanted: int) -> str:
+    """Name the resource that ends first as visitors grow, and say if that is before all that are wanted are there."""
     carried = {name: limit for name, limit in limits.items() if limit.unit == "visitors"}
     if not carried:
         return "nothing is served here"
     name = min(carried, key=lambda one: float(carried[one].value))
-    return f"{name}: {carried[name].value} visitors ({carried[name].because})"
+    short = f", fewer than the {wanted} of the target" if float(carried[name].value) < wanted else ""
+    return f"{name}: {carried[name].value} visitors{short} ({carried[name].because})"

@@ -31,7 +31,7 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
         host: What the files say of it, right in form.
         tree: The files' content and positions.
     """
-    for check in (_apps, _server_names, _databases, _load, _login):
+    for check in (_apps, _server_names, _databases, _disk, _load, _login):
         for path, message in check(host):
             full: ValuePath = ("hosts", name, *path)
             file, line = tree.position(full, key=True)
@@ -71,6 +71,15 @@ def _databases(host: Host) -> Found:
         elif database in databases:
             yield ("apps", app_name), f"its database {database} is that of app {databases[database]} too"
         databases.setdefault(database, app_name)
+
+
+def _disk(host: Host) -> Found:
+    caches_mib = len(host.apps) * host.services.nginx.cache_disk_mib
+    if caches_mib > host.hardware.disk_gib * 1024 // 2:
+        yield (
+            ("services", "nginx", "cache_disk_mib"),
+            f"the caches of all apps take {caches_mib} MiB, more than half of the disk of {host.hardware.disk_gib} GiB",
+        )
 
 
 def _load(host: Host) -> Found:

@@ -48,7 +48,11 @@ def from_validation_error(error: ValidationError, model: type[BaseModel], tree: 
         Problems in the order of the errors, at least one; none has pydantic's wording.
     """
     walk = SchemaWalk(model)
-    faults = [_Fault(found, walk.place_of(found["loc"], tree.data)) for found in error.errors(include_url=False)]
+    faults = [
+        _Fault(found, walk.place_of(found["loc"], tree.data))
+        for found in error.errors(include_url=False)
+        if not _only_seems_short(found)
+    ]
     problems: list[Problem] = []
     renamed: set[ValuePath] = set()
     missing: list[tuple[ValuePath, Problem]] = []
@@ -67,6 +71,12 @@ def from_validation_error(error: ValidationError, model: type[BaseModel], tree: 
     # A misspelt key is one fault, not an unknown key and a missing one.
     problems += [problem for path, problem in missing if path not in renamed]
     return problems
+
+
+def _only_seems_short(error: ErrorDetails) -> bool:
+    """Say whether a list is called short because pydantic does not count items that are wrong themselves."""
+    value, least = error["input"], error.get("ctx", {}).get("min_length", 0)
+    return error["type"] == "too_short" and isinstance(value, list) and len(value) >= least
 
 
 def _problem(tree: MergedTree, path: ValuePath, message: str, *, at_key: bool) -> Problem:

@@ -158,6 +158,7 @@ def test_a_thin_link_ends_first_and_says_so():
     budget = allocate(declaration)
     assert budget.binds_first.startswith("link: 732 visitors")
     assert "24.4 pages/s" in budget.binds_first
+    assert "fewer than the 1000 of the target" in budget.binds_first
 
 
 @given(
@@ -214,3 +215,10 @@ def test_an_answer_may_take_as_long_as_the_app_s_own_timeout():
 
     assert cut_after(30) == 60
     assert cut_after(300) > 300
+
+
+def test_memory_counts_visitors_at_the_price_that_the_ledger_takes():
+    for tls, each_kib in ((TLS, 89), (None, 65)):
+        budget = allocate(host(apps={"blog": app(tls=tls)}))
+        assert f"at {each_kib} KiB each" in budget.limits["memory"].because
+    assert "on 1 core x" in allocate(host()).limits["processor"].because

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 ENTRY = """\
 hosts:
   web1:
-    hardware: {cpu_cores: 1, memory_mib: 1024}
+    hardware: {cpu_cores: 1, memory_mib: 1024, disk_gib: 16}
     ssh: {address: 192.0.2.1, user: deploy}
     services: {mysql: {}}
     apps:
@@ -119,6 +119,11 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
             "    load_from: [10.0.0.1, 10.0.0.1/32]\n    apps:",
             "6: hosts.web1.load_from[1]: 10.0.0.1/32 is there twice",
         ),
+        (
+            "ssh: {address: 192.0.2.1, user: deploy}\n    services: {mysql: {}}",
+            "ssh: {address: 192.0.2.1}\n    services: {nginx: {cache_disk_mib: 10240}, mysql: {}}",
+            "5: hosts.web1.services.nginx.cache_disk_mib: the caches of all apps take 10240 MiB",
+        ),
         ("database: {}", "session_cookie: a-b", "11: hosts.web1.apps.blog.session_cookie: expected"),
         ("database: {}", "login_path: /login?next=/", "11: hosts.web1.apps.blog.login_path: expected"),
     ],
@@ -143,6 +148,13 @@ def test_all_faults_come_at_once_with_the_nearest_right_name(tmp_path):
 def test_surprises_of_yaml_are_refused(tmp_path, line):
     [found] = problems(tmp_path, ENTRY.replace("memory_mib: 1024", line))
     assert "hosts.yml:3: hosts.web1.hardware.memory_mib" in found
+
+
+def test_a_wrong_item_does_not_make_its_list_short(tmp_path):
+    [found] = problems(tmp_path, ENTRY.replace("[blog.example]", "[bücher.example]"))
+    assert found.startswith("hosts.yml:10: hosts.web1.apps.blog.server_names[0]: ")
+    [found] = problems(tmp_path, ENTRY.replace("[blog.example]", "[]"))
+    assert found.startswith("hosts.yml:10: hosts.web1.apps.blog.server_names: expected a list of at least 1 item")
 
 
 def test_an_unknown_host_names_those_that_are_there(tmp_path):
