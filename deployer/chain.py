@@ -18,6 +18,8 @@ SPARE_SLOTS = 64
 #: The kernel wakes the same idle worker again and again, so visitors are never spread evenly; and a worker that is full
 #: closes whoever it accepts. Each has room for so many times its fair part: up to four workers, for all there are.
 UNEVEN = 4
+#: Files that each nginx worker keeps open (open_file_cache): pages of the micro-cache above all.
+OPEN_FILES = 1000
 #: Connections of the database beyond the apps' pools: a person, a backup, a migration, the health check, one spare.
 ADMIN_CONNECTIONS = 5
 FEWEST_DATABASE_CONNECTIONS = 10
@@ -45,7 +47,9 @@ def connection_chain(declaration: Declaration) -> Chain:
             "and some workers get more of them than others",
         ),
         "worker_rlimit_nofile": derived(
-            round_up(2 * slots, 64), "descriptors", f"2 x {slots} connections: files and cache entries take some too"
+            round_up(2 * slots + OPEN_FILES, 64),
+            "descriptors",
+            f"2 x {slots} connections, each may need a file, + {OPEN_FILES} files that a worker keeps open",
         ),
         "backlog": derived(
             BACKLOG, "connections", "a burst of visitors waits in the kernel; more than it takes is cut"

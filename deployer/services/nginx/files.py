@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.app import App
 from deployer.budget import HostBudget
+from deployer.chain import OPEN_FILES
 from deployer.declaration import Declaration
 from deployer.service import (
     DirectoryWanted,
@@ -40,6 +41,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
         "folder": FOLDER,
         "tls_sessions_mib": TLS_SESSIONS_MIB,
         "cache_keys_mib": CACHE_KEYS_MIB,
+        "open_files": OPEN_FILES,
         "upstream_keepalive_s": UPSTREAM_KEEPALIVE_S,
     }
 
