@@ -115,7 +115,7 @@ def _answer(request: Document, blob: BinaryIO, peer: Peer) -> Document:
     alive = _Alive(peer.emit)
     try:
         return _ok(dispatch(request, blob, peer.emit, peer.stopped))
-    except Exception as error:
+    except Exception as error:  # whatever it is, the control machine gets an answer
         document = getattr(error, "document", None)  # the apply side's own errors say the host's state
         if callable(document):
             return {"error": document()}

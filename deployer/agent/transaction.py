@@ -173,7 +173,7 @@ def _guarded(transaction: _Transaction) -> None:
     try:
         transaction.prepare()
         transaction.go_live()
-    except Exception as error:
+    except Exception as error:  # whatever it is, the host is left as it was
         refusal = _refusal(error)
         refusal.step = progress.step
         if journal.state == "committed":
