@@ -13,10 +13,3 @@ def round_up(value: float, step: int) -> int:
 def round_down(value: float, step: int) -> int:
     """Round ``value`` down to a whole multiple of ``step``."""
     return floor(value / step) * step
-
-
-def mib_text(value_mib: float) -> str:
-    """Show MiB for people: ``96 MiB``, ``1.5 GiB`` from 10 GiB up in GiB."""
-    if value_mib >= 10 * 1024:
-        return f"{value_mib / 1024:.1f} GiB"
-    return f"{value_mib:.0f} MiB"

@@ -58,14 +58,6 @@ def run(request: Document) -> Document:
     }
 
 
-def file_state(path: str) -> Document:
-    """Say what stands at a path, without following a link that is the path itself.
-
-    A file's state holds sha256, mode (four octal digits), owner and group by name.
-    """
-    return _state(path)[0]
-
-
 def _compared(wanted: Document, budget: List[int]) -> Document:
     state, size_bytes = _state(wanted["path"])
     same = state.get("sha256") == wanted.get("sha256")

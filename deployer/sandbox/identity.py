@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -76,8 +75,3 @@ def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     path.chmod(mode)
-
-
-def forget_host_key(places: Places, name: str) -> None:
-    """Delete the key of a name that will not come back."""
-    shutil.rmtree(places.host_key(name).parent, ignore_errors=True)

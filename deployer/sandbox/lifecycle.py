@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from deployer.sandbox.boot import is_running, start_host, stop_host
 from deployer.sandbox.disk import wipe_disk
@@ -199,5 +200,4 @@ def _machine_cpus() -> set[int]:
 
 
 def _machine_swap() -> bool:
-    with open("/proc/swaps", encoding="utf-8") as file:  # noqa: PTH123 - one line of a kernel file
-        return len(file.readlines()) > 1
+    return len(Path("/proc/swaps").read_text(encoding="utf-8").splitlines()) > 1

@@ -164,10 +164,5 @@ class Unwatched:
         return HostSamples(fault="the host was not watched")
 
 
-def watched(agent: Agent | None, units: Sequence[str]) -> Sampler:
-    """Give the sampler for a host with or without an agent."""
-    return Unwatched() if agent is None else AgentSampler(agent, units)
-
-
 def _full(sample: Timed) -> bool:
     return float(sample.values.get("memory_share") or 0.0) > ALARM_MEMORY_SHARE

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 import pytest
@@ -311,18 +312,24 @@ def test_a_lost_connection_before_commit_returns_the_host(host: Host) -> None:
     assert_nothing_is_left(host)
 
 
-def test_the_timer_returns_the_host_when_the_agent_is_killed(host: Host) -> None:
-    before = picture(host)
-    plan = app_plan(host, "t12-killed", "five", return_after_s=1.0)
-    plan.doc["return_after_s"] = 4.0
-    plan.doc["activations"].append(command("wait", ["sleep", "100"]))
+def killing_at_the_wait(host: Host) -> Callable[[dict[str, Any]], None]:
+    """Give what kills the agent as soon as it runs the command that waits."""
 
     def kill(event: dict[str, Any]) -> None:
         if event["message"] == "command wait":
             pid = json.loads(host.sh("cat /var/lib/deployer/lock"))["pid"]
             host.sh(f"kill -9 {pid}")
 
-    assert "lost" in plan.apply(host, kill)
+    return kill
+
+
+def test_the_timer_returns_the_host_when_the_agent_is_killed(host: Host) -> None:
+    before = picture(host)
+    plan = app_plan(host, "t12-killed", "five", return_after_s=1.0)
+    plan.doc["return_after_s"] = 4.0
+    plan.doc["activations"].append(command("wait", ["sleep", "100"]))
+
+    assert "lost" in plan.apply(host, killing_at_the_wait(host))
     assert host.sh("curl -s localhost:8080/app") == "five"
     wait_for(host, '"t12-killed"', seconds=40)
     assert picture(host) == before
@@ -336,12 +343,7 @@ def test_the_next_deploy_takes_back_what_a_killed_one_left(host: Host) -> None:
     plan = app_plan(host, "t13-killed", "six")
     plan.doc["activations"].append(command("wait", ["sleep", "100"]))
 
-    def kill(event: dict[str, Any]) -> None:
-        if event["message"] == "command wait":
-            pid = json.loads(host.sh("cat /var/lib/deployer/lock"))["pid"]
-            host.sh(f"kill -9 {pid}")
-
-    assert "lost" in plan.apply(host, kill)
+    assert "lost" in plan.apply(host, killing_at_the_wait(host))
     empty = Plan("t13-next")
     answer = empty.apply(host)
     assert answer["ok"]["outcome"] == "committed", answer

@@ -36,10 +36,10 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive each app's workers and timeouts from its grant."""
-    return {name: _of_app(name, app, chain, grants[name]) for name, app in declaration.apps.items()}
+    return {name: _of_app(name, app, declaration, chain, grants[name]) for name, app in declaration.apps.items()}
 
 
-def _of_app(name: str, app: App, chain: Chain, grant: Grant) -> Numbers:
+def _of_app(name: str, app: App, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
     worker_mib, wanted = _worker_mib(app), chain.numbers[f"{name}.workers"]
     workers = wanted
     if app.gunicorn.workers is None:
@@ -55,9 +55,27 @@ def _of_app(name: str, app: App, chain: Chain, grant: Grant) -> Numbers:
         "backlog": chain.numbers["backlog"],
         "max_requests": _max_requests(app, int(workers.value)),
     }
+    found["max_requests_jitter"] = derived(
+        int(found["max_requests"].value) // 10, "requests", "a tenth: workers are not all replaced at once"
+    )
+    found |= _of_unit(declaration, grant, int(workers.value))
     if app.database is not None:
         found["pool_size"] = chain.numbers[f"{name}.pool_size"]
     return found
+
+
+def _of_unit(declaration: Declaration, grant: Grant, workers: int) -> Numbers:
+    """Derive the limits of the app's unit, named as systemd names them."""
+    connections = declaration.target.connections
+    swap_mib = grant.memory_mib // 4 if declaration.hardware.swap_mib else 0
+    return {
+        "MemorySwapMax": derived(swap_mib, "MiB", "a quarter of MemoryMax" if swap_mib else "the host has no swap"),
+        "TasksMax": derived(32 + 48 * workers, "tasks", "a worker may have 40 threads for what is not async"),
+        "LimitNOFILE": derived(
+            max(8192, connections + 1024), "descriptors", "one worker may have to hold every visitor's connection"
+        ),
+        "TimeoutStopSec": derived(GRACEFUL_TIMEOUT_S + 10, "s", "graceful_timeout + 10"),
+    }
 
 
 def pinned_or_default(value: int, usual: int, unit: str, because: str) -> Derived:

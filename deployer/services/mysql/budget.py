@@ -66,6 +66,7 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
     connections = _max_connections(declaration, chain)
     ssd = declaration.hardware.disk_kind == "ssd"
     pool = _pool(settings, grant)
+    open_files = max(1024, round_up(int(connections.value) + 2 * TABLE_OPEN_CACHE + 32, 64))
     log_mib = _log_mib(float(pool.value), declaration.hardware.disk_gib * 1024)
     found: dict[str, Derived] = {
         "MemoryMax": derived(grant.memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}"),
@@ -84,10 +85,9 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
         "table_definition_cache": default(400, "tables", "the lowest that the server takes"),
         "table_open_cache_instances": default(1, "", "more of them only part a lock that a small host never waits for"),
         "open_files_limit": derived(
-            max(1024, round_up(int(connections.value) + 2 * TABLE_OPEN_CACHE + 32, 64)),
-            "descriptors",
-            f"connections + 2 x {TABLE_OPEN_CACHE} tables + 32, at least 1024",
+            open_files, "descriptors", f"connections + 2 x {TABLE_OPEN_CACHE} tables + 32, at least 1024"
         ),
+        "LimitNOFILE": derived(max(open_files, 4096), "descriptors", "open_files_limit, at least 4096"),
         "key_buffer_size": default(1, "MiB", "no MyISAM tables; the server's own default is 128"),
         "aria_pagecache_buffer_size": default(8, "MiB", "temporary tables on disk; the server's own default is 128"),
         "tmp_memory_table_size": default(TEMPORARY_TABLE_KIB // 1024, "MiB", "each connection may have one"),

@@ -54,6 +54,11 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
     found: dict[str, Derived] = {
         "MemoryMax": derived(grants[TAKER].memory_mib, "MiB", "all of it fixed"),
         **{name: chain.numbers[name] for name in names},
+        "TasksMax": derived(
+            64 + 3 * int(chain.numbers["worker_processes"].value),
+            "tasks",
+            "workers of three generations (two reloads), the master, the cache's own processes",
+        ),
         "keepalive_timeout": _setting(settings, "keepalive_timeout_s", "s", "a reader's next click"),
         "requests_per_s": _setting(settings, "requests_per_s", "requests/s", "more than a person can click"),
         "burst": derived(4 * settings.requests_per_s, "requests", "4 s worth of them"),

@@ -6,13 +6,15 @@ import configparser
 import re
 from pathlib import Path
 
+import jinja2
 import pytest
 from hosts import GunicornSettings, NginxSettings, app, host
+from jinja2 import nodes
 
 from deployer.allocate import allocate
 from deployer.errors import RenderError
 from deployer.inventory import load_inventory
-from deployer.render import Rendered, render, systemd_word
+from deployer.render import SHIPPED, Rendered, render, systemd_word
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests/golden"
@@ -187,3 +189,20 @@ def test_tasks_and_descriptors_of_the_units_suffice_at_every_size(cores):
     assert setting(nginx, "LimitNOFILE") == budget.count("nginx", "worker_rlimit_nofile")
     assert setting(service, "TasksMax") > 1 + 41 * budget.count("blog", "workers")  # anyio's 40 threads and the loop
     assert setting(service, "LimitNOFILE") > connections
+
+
+def arithmetic(source: str) -> list[int]:
+    """Lines of a template that compute a number."""
+    tree = jinja2.Environment(autoescape=True).parse(source)
+    kinds = (nodes.Mul, nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow)
+    found = [node.lineno for kind in kinds for node in tree.find_all(kind)]
+    found += [node.lineno for node in tree.find_all(nodes.Filter) if node.name in {"max", "min", "sum", "round"}]
+    for node in tree.find_all(nodes.Add):
+        found += [side.lineno for side in (node.left, node.right) if isinstance(side, nodes.Const)]
+    return found
+
+
+def test_templates_compute_nothing():
+    assert arithmetic("{{ n.workers + 1 }}{{ n.workers // 2 }}{{ [1, 2] | max }}") == [1, 1, 1]
+    for template in SHIPPED.rglob("*.j2"):
+        assert arithmetic(template.read_text()) == [], template.name

@@ -11,7 +11,6 @@ import pytest
 
 from deployer.errors import HostUnknown
 from deployer.verify import AgentSampler, Unwatched, sampler
-from deployer.verify.sampler import watched
 
 WELL = {"event": "sample", "memory_share": 0.4, "cpu_busy_share": 0.5, "oom_kills": 0}
 FULL = {**WELL, "memory_share": 0.97}
@@ -201,7 +200,7 @@ def test_what_the_processors_do_beyond_the_hosts_own_work_is_others(monkeypatch)
 
 
 def test_without_an_agent_nobody_watches():
-    with watched(None, []) as watching:
+    with Unwatched() as watching:
         assert watching.alarm() == ""
         found = watching.finish()
     assert isinstance(watching, Unwatched)

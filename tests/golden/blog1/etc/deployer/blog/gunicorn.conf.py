@@ -7,7 +7,7 @@
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
 #   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)
 #   max_requests = 0 requests: never: visitors would wait while the only worker is replaced; MemoryMax guards it (derived)
-#   pool_size = 3 connections: (2 x 1 cores + 1 disk) / 1 workers: more only wait inside the database (derived)
+#   max_requests_jitter = 0 requests: a tenth: workers are not all replaced at once (derived)
 
 # The socket is systemd's (app-blog.socket); gunicorn takes it over from LISTEN_FDS.
 workers = 1

@@ -7,7 +7,7 @@
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
 #   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)
 #   max_requests = 20000 requests: a worker is replaced now and then, against leaks; a tenth of it is jitter (default)
-#   pool_size = 3 connections: (2 x 4 cores + 1 disk) / 4 workers: more only wait inside the database (derived)
+#   max_requests_jitter = 2000 requests: a tenth: workers are not all replaced at once (derived)
 
 # The socket is systemd's (app-shop.socket); gunicorn takes it over from LISTEN_FDS.
 workers = 4
