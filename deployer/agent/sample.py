@@ -257,7 +257,7 @@ def _table(text: str, name: str) -> Dict[str, int]:
     rows = [line.split()[1:] for line in text.splitlines() if line.startswith(name + ":")]
     if len(rows) < 2:
         return {}
-    return {key: int(value) for key, value in zip(rows[0], rows[1]) if value.isdigit()}  # noqa: B905 - Python 3.9
+    return {key: int(value) for key, value in zip(rows[0], rows[1]) if value.isdigit()}  # noqa: B905 - Python 3.9 has no strict
 
 
 def _traffic(text: str) -> Tuple[int, int]:
