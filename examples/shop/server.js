@@ -1,0 +1,34 @@
+// The web server: `node server.js`.
+
+import { buildApp } from './app.js';
+import { openPool } from './database.js';
+import { serveLive } from './live.js';
+import { openRedis } from './redis.js';
+import { databaseSettings, listenSettings, liveConnections, redisSettings } from './settings.js';
+import { logger, onStop } from './process.js';
+
+const pool = openPool(databaseSettings());
+const redis = openRedis(redisSettings(), console);
+const subscriber = openRedis(redisSettings(), console, { commandTimeout: undefined, maxRetriesPerRequest: null });
+const app = buildApp(pool, redis, { logger });
+await app.ready();
+const closeLive = serveLive(app.server, subscriber, liveConnections(), console);
+
+let isStopping = false;
+app.server.prependListener('request', (_request, answer) => {
+  answer.shouldKeepAlive &&= !isStopping;
+});
+
+onStop(async () => {
+  isStopping = true;
+  const closed = new Promise((resolve) => app.server.close(resolve)); // no new visitors; those inside are served
+  closeLive();
+  const letGo = setInterval(() => app.server.closeIdleConnections(), 50);
+  await closed;
+  clearInterval(letGo);
+  await app.close();
+  await pool.end();
+  redis.disconnect();
+  subscriber.disconnect();
+});
+app.server.listen(listenSettings(), () => console.error('shop: listening'));
