@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from deployer.catalog import running
 from deployer.errors import FactsMismatch
 from deployer.priors import PRIORS
 from deployer.render import Rendered
@@ -15,8 +16,6 @@ from deployer.render import Rendered
 #: What has been proven, and what should behave alike; docs/architecture.md says which is which.
 SUPPORTED = {("debian", "12"), ("debian", "13"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
 SUPPORTED_WORDS = "supported are Debian 12 and 13, Ubuntu 22.04 and 24.04"
-#: Processes that may hold our ports: the server itself, and systemd for sockets.
-OWN_LISTENERS = {"nginx", "systemd", None}
 #: Room that a first deploy needs for packages, environment and releases, MiB.
 LEAST_FREE_MIB = 600
 
@@ -68,11 +67,11 @@ def _refusals(rendered: Rendered, seen: Mapping[str, Any], *, any_os: bool) -> I
     for path, what in rendered.wanted.must_exist.items():
         if not seen["paths"].get(path):
             yield (f"the {what} is not on the host: {path}", "put it there (certbot, your provider), or leave out tls")
-    for port, service in rendered.wanted.ports.items():
-        holder = seen["ports"].get(str(port))
-        if holder not in OWN_LISTENERS:
+    for wanted in rendered.wanted.ports:
+        holder = seen["ports"].get(str(wanted.port))
+        if holder not in (None, "systemd", *wanted.programs):  # systemd holds sockets for services
             yield (
-                f"port {port}, which {service} needs, is held by {holder}",
+                f"port {wanted.port}, which {wanted.service} needs, is held by {holder}",
                 f"stop {holder}, or let it listen elsewhere; deployer does not stop what is not its own",
             )
     limit = facts.get("nofile_hard")
@@ -104,10 +103,12 @@ def _warnings(rendered: Rendered, seen: Mapping[str, Any]) -> Iterator[str]:
     somaxconn, backlog = facts.get("somaxconn"), _number(rendered, "backlog")
     if somaxconn is not None and backlog and somaxconn < backlog:
         yield f"the kernel takes {somaxconn} waiting connections, nginx asks for {backlog}: net.core.somaxconn"
-    for name, version in seen["packages"].items():
-        wanted = _series(rendered, name)
-        if version is not None and wanted and not _matches(version, wanted):
-            yield f"{name} {version} is installed, but the budget was made for {wanted}: correct services.*.version"
+    for service in running(rendered.declaration):
+        for package, series in service.versions(rendered.declaration).items():
+            version = seen["packages"].get(package)
+            if version is not None and not _matches(version, series):
+                where = f"services.{service.name}.version"
+                yield f"{package} {version} is installed, but the budget was made for {series}: correct {where}"
 
 
 def _descriptors(rendered: Rendered) -> Sequence[int]:
@@ -118,11 +119,6 @@ def _descriptors(rendered: Rendered) -> Sequence[int]:
 def _number(rendered: Rendered, name: str) -> int:
     number = rendered.budget.numbers.get("nginx", {}).get(name)
     return int(number.value) if number is not None else 0
-
-
-def _series(rendered: Rendered, package: str) -> str:
-    service = {"mariadb-server": "mysql", "nginx": "nginx"}.get(package, "")
-    return str(getattr(rendered.declaration.settings.get(service), "version", ""))
 
 
 def _matches(version: str, series: str) -> bool:

@@ -5,24 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from deployer.budget import Claim, HostBudget, reserves, share, usable_mib
+from deployer.catalog import running
 from deployer.chain import connection_chain
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
 from deployer.limits import binding_resource, limits_of
-from deployer.service import Service
-from deployer.services import gunicorn, mysql, nginx, systemd
+from deployer.links import Chain
+from deployer.service import Remedy
 from deployer.unfit import refusal
-
-#: All services, in the order in which they start: what others need comes first.
-SERVICES: tuple[Service, ...] = (systemd.SERVICE, mysql.SERVICE, gunicorn.SERVICE, nginx.SERVICE)
-
-
-def running(declaration: Declaration) -> tuple[Service, ...]:
-    """Give the services that this host has, in the order in which they start."""
-    return tuple(service for service in SERVICES if service.runs(declaration))
 
 
 def allocate(declaration: Declaration) -> HostBudget:
@@ -37,13 +31,15 @@ def allocate(declaration: Declaration) -> HostBudget:
     Raises:
         BudgetError: It does not fit. The text is the ledger, and what would make it fit with its gain in MiB.
     """
-    chain = connection_chain(declaration)
-    claims = _claims(declaration)
+    chain = chain_of(declaration)
+    claims = _claims(declaration, chain)
     kept = reserves(declaration)
     usable = usable_mib(declaration)
     available = usable - sum(reserve.mib for reserve in kept)
     if sum(claim.fixed_mib for claim in claims) > available:
-        raise refusal(declaration, usable, kept, claims, _shortage_mib)
+        raise refusal(
+            declaration, usable, kept, claims, remedies=tuple(_remedies(declaration)), shortage_mib=_shortage_mib
+        )
     grants = share(claims, available)
     numbers = {
         taker: found
@@ -57,6 +53,7 @@ def allocate(declaration: Declaration) -> HostBudget:
         reserves=kept,
         claims={claim.taker: claim for claim in claims},
         grants=grants,
+        chain=chain,
         numbers=numbers,
         limits=limits,
     )
@@ -65,12 +62,33 @@ def allocate(declaration: Declaration) -> HostBudget:
     return replace(budget, binds_first=binding_resource(limits, declaration.target.connections))
 
 
-def _claims(declaration: Declaration) -> list[Claim]:
-    chain = connection_chain(declaration)
+def chain_of(declaration: Declaration) -> Chain:
+    """Work out the chain of connections, from what the services say of their apps and of themselves."""
+    services = running(declaration)
+    links = {taker: link for service in services for taker, link in service.links(declaration).items()}
+    by_name = {service.name: service for service in services}
+    access = {
+        app: {
+            server: by_name[server].access(declaration, app)
+            for server in declaration.servers_of(app)
+            if server in by_name
+        }
+        for app in declaration.apps
+    }
+    return connection_chain(declaration, links, access)
+
+
+def _claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     return [claim for service in running(declaration) for claim in service.claims(declaration, chain)]
+
+
+def _remedies(declaration: Declaration) -> Iterator[Remedy]:
+    for service in running(declaration):
+        yield from service.remedies(declaration)
 
 
 def _shortage_mib(declaration: Declaration) -> int:
     """Say how much is missing; 0 or less if it fits."""
     kept = sum(reserve.mib for reserve in reserves(declaration))
-    return sum(claim.fixed_mib for claim in _claims(declaration)) + kept - usable_mib(declaration)
+    claims = _claims(declaration, chain_of(declaration))
+    return sum(claim.fixed_mib for claim in claims) + kept - usable_mib(declaration)

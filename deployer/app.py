@@ -39,6 +39,8 @@ class Tls(Declared):
 class AppDatabase(Declared):
     """The database of an app: made on the host, with a user and a generated password of its own."""
 
+    server: ServiceName | None = None
+    """Service of this host that holds it: mysql, postgresql, sqlite; left out: the only one that the host has."""
     name: Name | None = None
     """Database and database user; the app's name if left out."""
     migrate: tuple[Word, ...] = ()
@@ -47,34 +49,60 @@ class AppDatabase(Declared):
     """Command run once in the database's life, after the first migration."""
 
 
-class GunicornSettings(Declared):
-    """What may be pinned of gunicorn; what is left out is derived from the budget."""
+#: A name of a worker or timer of an app; it becomes part of a unit's name.
+JobName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,15}$")]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,15}$")]
+#: What systemd.time(7) takes for OnCalendar; the host's own systemd-analyze judges it before it goes live.
+Calendar = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*,.:/~ -]{1,80}$")]
 
-    workers: Annotated[int, Field(ge=1, le=64)] | None = None
-    """Worker processes."""
-    worker_memory_mib: Annotated[int, Field(ge=24, le=8192)] | None = None
-    """Memory of one worker of this app at its worst, MiB, if you measured it."""
-    pool_size: Annotated[int, Field(ge=1, le=200)] | None = None
-    """Database connections of one worker."""
-    worker_class: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] = (
-        "uvicorn_worker.UvicornWorker"
-    )
-    """gunicorn's worker class; the default runs ASGI apps such as FastAPI."""
-    max_requests: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
-    """A worker is replaced after so many requests, against leaks; 0 never does."""
-    timeout_s: Annotated[int, Field(ge=1, le=600)] = 30
-    """A worker that is silent for so long is replaced, seconds."""
+
+class Job(Declared):
+    """A command of an app that serves no visitors."""
+
+    command: Annotated[tuple[Word, ...], Field(min_length=1)]
+    """The command, as a list of words: [python, -m, shop.worker]."""
+    memory_mib: Annotated[int, Field(ge=16, le=64 * 1024)] = 96
+    """Memory of one process of it at its worst, MiB; it is its MemoryMax."""
+    pool_size: Annotated[int, Field(ge=0, le=200)] = 1
+    """Connections of one process to each server that the app uses."""
+
+
+class BackgroundWorker(Job):
+    """A command of an app that always runs: it takes work from a queue, sends mail, and the like."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many of it run."""
+
+
+class Timer(Job):
+    """A command of an app that runs now and then."""
+
+    on_calendar: Calendar
+    """When it runs, as systemd.time(7) writes it: daily, or *-*-* 04:00."""
+    timeout_s: Annotated[int, Field(ge=1, le=86_400)] = 3600
+    """It is ended after so long, seconds."""
+
+
+class Websockets(Declared):
+    """Long-lived connections of an app: WebSockets, or streams of events."""
+
+    path: PlainPath
+    """Path that they are opened at, and all below it."""
+    connections: Annotated[int, Field(ge=1, le=100_000)]
+    """How many are held at the same time; they are part of target.connections."""
+    memory_kib: Annotated[int, Field(ge=1, le=10_240)] = 64
+    """What the app holds in memory for each of them, KiB."""
 
 
 class App(Declared):
-    """One web app: where its source is, how it starts, and under which names it is reached."""
+    """One web app: where its source is, under which names it is reached, and what it needs besides.
+
+    The key that says how it is run is that of the service that runs it (``gunicorn``, ``node``); services bring these
+    keys along, and ``catalog`` puts them together.
+    """
 
     source: str
     """Folder of the source, relative to the inventory file."""
-    module: ModuleName
-    """What gunicorn imports: package.module:object."""
-    requirements: str = "requirements.lock"
-    """Requirements file with hashes, relative to the source."""
     server_names: Annotated[tuple[ServerName, ...], Field(min_length=1)]
     """Host names that visitors use; the first is the canonical one."""
     tls: Tls | None = None
@@ -89,8 +117,18 @@ class App(Declared):
     """How long an anonymous page may be served from nginx's micro-cache, seconds; 0 switches it off."""
     max_upload_mib: Annotated[int, Field(ge=1, le=1024)] = 2
     """Largest request body, MiB."""
+    uploads_at_once: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Bodies of that size that are on their way at the same time; they wait on the disk."""
+    websockets: Websockets | None = None
+    """Its long-lived connections, if it has any."""
     database: AppDatabase | None = None
-    """Its database on this host's mysql; leave out if it has none."""
+    """Its database on this host; leave out if it has none."""
+    uses: tuple[ServiceName, ...] = ()
+    """Other services of this host that it opens connections to: [redis]."""
+    background: dict[JobName, BackgroundWorker] = Field(default_factory=dict)
+    """Commands of it that always run, by a short name each."""
+    timers: dict[JobName, Timer] = Field(default_factory=dict)
+    """Commands of it that run now and then, by a short name each."""
     environment: dict[EnvironmentName, EnvironmentValue] = Field(default_factory=dict)
     """Environment of the app; no secrets here."""
     login_path: PlainPath | None = None
@@ -99,5 +137,14 @@ class App(Declared):
     """Whether the app itself may open connections to other machines; false takes the network away from it."""
     secrets: tuple[Token, ...] = ()
     """Secrets generated on the host and given to the app as systemd credentials: [session_secret]."""
-    gunicorn: GunicornSettings = GunicornSettings()
-    """Pins for gunicorn."""
+
+    @property
+    def runners(self) -> tuple[str, ...]:
+        """Services that the app says shall run it; the inventory sees to it that there is one."""
+        fields = type(self).model_fields
+        return tuple(name for name in fields if name not in App.model_fields and getattr(self, name) is not None)
+
+    def run_by(self, service: str) -> Declared | None:
+        """Give what the app says under the name of a service that runs apps; None: it is not run by that."""
+        found = getattr(self, service, None) if service in self.runners else None
+        return found if isinstance(found, Declared) else None

@@ -1,4 +1,4 @@
-"""The budget: one ledger of memory for the whole host, and the types that every number of it is made of.
+"""The budget: one ledger of memory for the whole host.
 
 Fixed claims first, then ONE elastic remainder shared by weight up to each taker's cap. The sum of what is granted and
 reserved never exceeds what the machine has: that is checked here, at every stage, and is an error, not a warning.
@@ -9,45 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from math import ceil
 
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
+from deployer.links import Chain
+from deployer.numbers import Numbers
 from deployer.priors import PRIORS
 from deployer.units import round_down, round_up
 
 #: MiB; every MemoryMax is a whole multiple of it, so that people can add the ledger up in their heads.
 STEP_MIB = 4
-
-
-class Provenance(StrEnum):
-    """Where a number comes from."""
-
-    PINNED = "pinned"
-    DERIVED = "derived"
-    DEFAULT = "default"
-    MEASURED = "measured"
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """One number of a config, with its unit, where it comes from and why.
-
-    Attributes:
-        value: The value as the server is given it.
-        unit: Unit of the value ("MiB", "s", "connections"), empty for a plain count.
-        provenance: Pinned by the user, derived from the hardware, or a default.
-        because: The arithmetic or the reason, in words.
-    """
-
-    value: int | float | str | bool
-    unit: str
-    provenance: Provenance
-    because: str
-
-
-Numbers = Mapping[str, Derived]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +70,6 @@ class Reserve:
 
 
 @dataclass(frozen=True)
-class Chain:
-    """The chain of connections: visitors -> nginx -> workers -> pools -> database.
-
-    Attributes:
-        numbers: Each link by its name, with provenance.
-        pools: Database connections of each app that has a database (workers x pool size).
-    """
-
-    numbers: Numbers
-    pools: Mapping[str, int]
-
-
-@dataclass(frozen=True)
 class HostBudget:
     """The whole host: what is usable, what is kept back, who gets what, and every number that follows.
 
@@ -120,6 +79,7 @@ class HostBudget:
         reserves: What no service gets.
         claims: What was asked, by taker.
         grants: What was given, by taker.
+        chain: The chain of connections that it was made for.
         numbers: Settings by taker ("nginx", "mysql", an app's name), each with its provenance.
         limits: What the other resources carry (link, disk, descriptors), by name.
         binds_first: The resource that ends first as visitors grow, and why.
@@ -130,6 +90,7 @@ class HostBudget:
     reserves: tuple[Reserve, ...]
     claims: Mapping[str, Claim]
     grants: Mapping[str, Grant]
+    chain: Chain = field(default_factory=lambda: Chain({}))
     numbers: Mapping[str, Numbers] = field(default_factory=dict)
     limits: Numbers = field(default_factory=dict)
     binds_first: str = ""

@@ -1,4 +1,4 @@
-"""The chain of connections: visitors, nginx's slots, the apps' workers, their pools, the database's connections.
+"""The chain of connections: visitors, nginx's slots, the apps' workers, their pools, the servers' connections.
 
 It is worked out once, from the declaration alone, before any memory is given away: the claims need it, and every
 service reads its own link of it. Sources of the formulas: docs/budget.md.
@@ -6,11 +6,12 @@ service reads its own link of it. Sources of the formulas: docs/budget.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 
-from deployer.app import App
-from deployer.budget import Chain, Derived, Provenance
 from deployer.declaration import Declaration
+from deployer.links import Access, AppLinks, Chain
+from deployer.numbers import derived
 from deployer.units import round_up
 
 #: Slots of nginx that no visitor gets: listeners, logs, the cache's own files.
@@ -20,24 +21,31 @@ SPARE_SLOTS = 64
 UNEVEN = 4
 #: Files that each nginx worker keeps open (open_file_cache): pages of the micro-cache above all.
 OPEN_FILES = 1000
-#: Connections of the database beyond the apps' pools: a person, a backup, a migration, the health check, one spare.
+#: Connections of a database beyond the apps' pools: a person, a backup, a migration, the health check, one spare.
 ADMIN_CONNECTIONS = 5
 FEWEST_DATABASE_CONNECTIONS = 10
 #: What the kernel takes by default since 5.4 (net.core.somaxconn); nginx alone would ask for 511.
 BACKLOG = 4096
 
 
-def connection_chain(declaration: Declaration) -> Chain:
+def connection_chain(
+    declaration: Declaration, links: Mapping[str, AppLinks], access: Mapping[str, Mapping[str, Access]]
+) -> Chain:
     """Follow one visitor's connection through the host.
 
+    Args:
+        declaration: The host.
+        links: What each taker that runs code adds, as the services say.
+        access: What each app is given by the servers that it uses, by app and server.
+
     Returns:
-        ``worker_processes``, ``worker_connections``, ``worker_rlimit_nofile`` and ``backlog`` for nginx,
-        ``APP.workers`` and ``APP.pool_size`` for each app, ``max_connections`` for the database.
+        ``worker_processes``, ``worker_connections``, ``worker_rlimit_nofile`` and ``backlog`` for nginx, and what each
+        taker adds as ``TAKER.NAME``.
     """
     cores, visitors = declaration.hardware.cpu_cores, declaration.target.connections
     slots = min(2 * visitors, UNEVEN * ceil(2 * visitors / cores)) + SPARE_SLOTS
     numbers = {
-        "worker_processes": derived(cores, "", "one per core"),
+        "worker_processes": derived(cores, "", "one per core", "hardware.cpu_cores"),
         "worker_connections": derived(
             slots,
             "connections",
@@ -45,69 +53,19 @@ def connection_chain(declaration: Declaration) -> Chain:
             if cores <= UNEVEN
             else f"{UNEVEN} x 2 x {visitors} visitors / {cores} workers + {SPARE_SLOTS}: each has one to the app, "
             "and some workers get more of them than others",
+            "target.connections",
+            "hardware.cpu_cores",
         ),
         "worker_rlimit_nofile": derived(
             round_up(2 * slots + OPEN_FILES, 64),
             "descriptors",
             f"2 x {slots} connections, each may need a file, + {OPEN_FILES} files that a worker keeps open",
+            "nginx.worker_connections",
         ),
         "backlog": derived(
             BACKLOG, "connections", "a burst of visitors waits in the kernel; more than it takes is cut"
         ),
     }
-    pools = {}
-    for name, app in declaration.apps.items():
-        workers, pool = _workers(app, cores), _pool(app, cores)
-        numbers[f"{name}.workers"] = workers
-        if app.database is not None:
-            numbers[f"{name}.pool_size"] = pool
-            pools[name] = int(workers.value) * int(pool.value)
-    together = sum(pools.values())
-    numbers["max_connections"] = derived(
-        max(FEWEST_DATABASE_CONNECTIONS, together + ADMIN_CONNECTIONS),
-        "connections",
-        f"pools of all app workers {together} + {ADMIN_CONNECTIONS} for people, backups and migrations; "
-        f"at least {FEWEST_DATABASE_CONNECTIONS}",
-    )
-    return Chain(numbers, pools)
-
-
-def derived(value: float | str, unit: str, because: str) -> Derived:
-    """Shorten what most numbers are: derived from the declaration."""
-    return Derived(value, unit, Provenance.DERIVED, because)
-
-
-def pinned(value: float | str, unit: str, where: str) -> Derived:
-    """Make the number that a user wrote down."""
-    return Derived(value, unit, Provenance.PINNED, f"the inventory says so ({where})")
-
-
-def default(value: float | str, unit: str, because: str) -> Derived:
-    """Make a number that is the same on every host."""
-    return Derived(value, unit, Provenance.DEFAULT, because)
-
-
-def is_async(app: App) -> bool:
-    """Say whether one worker of this app serves many visitors at once."""
-    return "uvicorn" in app.gunicorn.worker_class.lower() or app.gunicorn.worker_class == "asgi"
-
-
-def _workers(app: App, cores: int) -> Derived:
-    if app.gunicorn.workers is not None:
-        return pinned(app.gunicorn.workers, "processes", "gunicorn.workers")
-    if is_async(app):
-        return derived(cores, "processes", "one event loop keeps one core busy")
-    return derived(2 * cores + 1, "processes", f"2 x {cores} cores + 1: each serves one visitor at a time")
-
-
-def _pool(app: App, cores: int) -> Derived:
-    if app.gunicorn.pool_size is not None:
-        return pinned(app.gunicorn.pool_size, "connections", "gunicorn.pool_size")
-    workers = int(_workers(app, cores).value)
-    if not is_async(app):
-        return derived(1, "connections", "a worker that serves one visitor at a time uses one")
-    return derived(
-        max(2, ceil((2 * cores + 1) / workers)),
-        "connections",
-        f"(2 x {cores} cores + 1 disk) / {workers} workers: more only wait inside the database",
-    )
+    for taker, link in links.items():
+        numbers |= {f"{taker}.{name}": number for name, number in link.numbers.items()}
+    return Chain(numbers, links, access)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -15,11 +15,18 @@ class Target(Declared):
     """What the host shall carry. The connection chain starts here."""
 
     connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
-    """Visitors' connections held at the same time."""
+    """Visitors' connections held at the same time, those of WebSockets included."""
     page_every_s: Annotated[int, Field(ge=1, le=3600)] = 30
     """How often one of these visitors asks for a page, seconds; with page_kib it says what the link carries."""
     page_kib: Annotated[float, Field(gt=0, le=10_240, strict=False)] = 15.0
     """Bytes of one page on the wire, KiB, headers and TLS included; 15 KiB is a compressed text page."""
+
+
+class ServiceSettings(Declared):
+    """Base of what an inventory says about a service of a host."""
+
+    holds_databases: ClassVar[bool] = False
+    """Whether apps may have their database there."""
 
 
 class Declaration(Declared):
@@ -42,3 +49,24 @@ class Declaration(Declared):
     """Addresses of load generators, exempt from the limits per visitor."""
     settings: Mapping[str, Declared] = Field(default_factory=dict)
     """Settings of each service that runs here, by the service's name."""
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Services of this host that apps may have their database in."""
+        return tuple(
+            name for name, one in self.settings.items() if isinstance(one, ServiceSettings) and one.holds_databases
+        )
+
+    def database_of(self, app: str) -> str:
+        """Name the service that holds an app's database: the one it names, or the only one there is; or empty."""
+        wanted = self.apps[app].database
+        if wanted is None:
+            return ""
+        if wanted.server is not None:
+            return wanted.server
+        return self.databases[0] if len(self.databases) == 1 else ""
+
+    def servers_of(self, app: str) -> tuple[str, ...]:
+        """Name the services of this host that an app opens connections to."""
+        database = self.database_of(app)
+        return tuple(dict.fromkeys([*([database] if database else []), *self.apps[app].uses]))

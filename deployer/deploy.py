@@ -59,7 +59,11 @@ def desired(entry: Entry, template_folders: Sequence[Path] = ()) -> Desired:
     """
     declaration = entry.declaration
     rendered = render(declaration, allocate(declaration), template_folders=template_folders)
-    releases = tuple(read_release(name, app, entry.path(app.source)) for name, app in entry.host.apps.items())
+    apps = entry.host.apps
+    releases = tuple(
+        read_release(wanted, apps[wanted.app], entry.path(apps[wanted.app].source))
+        for wanted in rendered.wanted.releases
+    )
     return Desired(entry, rendered, releases)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.budget import Claim, Derived, Grant, Numbers
-from deployer.chain import default, derived
+from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
+from deployer.numbers import Derived, Numbers, default, derived
 from deployer.priors import PRIORS
 
 SECONDS_PER_MONTH = 30 * 24 * 3600

@@ -35,6 +35,7 @@ class Priors:
     mariadb_pool_overhead_beyond_mib: int
     gunicorn_master_mib: float
     gunicorn_worker_mib: float
+    upload_mib: float
     cached_req_per_s_per_core: int
 
     @staticmethod

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deployer.app import App
 from deployer.errors import UsageError
+from deployer.service import ReleaseWanted
 
 #: Folders and files that are no part of an app.
 LEFT_OUT = frozenset(
@@ -32,6 +33,11 @@ LEFT_OUT = frozenset(
 LEFT_OUT_SUFFIXES = (".pyc", ".pyo", ".swp")
 #: An app's source beyond this is a mistake (a database dump, a folder of uploads), bytes.
 MOST_BYTES = 256 << 20
+#: What a lock with hashes holds, and how to make one, by kind of packages.
+LOCKS = {
+    "python": (b"--hash=", "uv pip compile --generate-hashes requirements.in -o requirements.lock"),
+    "node": (b'"integrity"', "npm install --package-lock-only"),
+}
 #: Tells the app which release it is: EnvironmentFile of its unit.
 MARK = ".deployer-release"
 
@@ -44,47 +50,49 @@ class Release:
         app: The app.
         identifier: Twelve hex digits of the content: the folder's name on the host.
         tree: Tar of the source.
-        requirements: The requirements file, with hashes.
-        requirements_path: Where it is on this machine.
+        lock: The file that names all packages that it needs besides, with their hashes; empty if it needs none.
+        lock_path: Where that is on this machine.
     """
 
     app: str
     identifier: str
     tree: bytes
-    requirements: bytes
-    requirements_path: Path
+    lock: bytes
+    lock_path: Path
 
     @property
     def environment(self) -> str:
-        """Name of the virtual environment: by the requirements alone, so that most releases share one."""
-        return hashlib.sha256(self.requirements).hexdigest()[:12]
+        """Name of its environment: by the lock alone, so that most releases share one."""
+        return hashlib.sha256(self.lock).hexdigest()[:12]
 
 
-def read_release(name: str, app: App, source: Path) -> Release:
+def read_release(wanted: ReleaseWanted, app: App, source: Path) -> Release:
     """Read and pack an app's source.
 
     Args:
-        name: The app.
+        wanted: What the service that runs it says of its releases.
         app: As declared.
         source: Its folder.
 
     Raises:
-        UsageError: The folder or its requirements file is missing, something in it cannot be packed, or it is huge.
+        UsageError: The folder or a file that it must hold is missing, something in it cannot be packed, or it is huge.
     """
+    name = wanted.app
     where = f"app {name}"
     if not source.is_dir():
         raise UsageError(f"the source {source} is not a folder", where=where, next_step="correct `source` of the app")
     if app.static is not None:
         _check_static(source, app.static, where)
-    requirements = source / app.requirements
+    for file, maker in wanted.must_have.items():
+        if not (source / file).is_file():
+            raise UsageError(f"the source has no {file}: {source / file}", where=where, next_step=maker)
+    lock_path = source / wanted.lock
     try:
-        required = requirements.read_bytes()
-        if b"--hash=" not in required:
-            raise UsageError(
-                f"{requirements} has no hashes",
-                where=where,
-                next_step=f"uv pip compile --generate-hashes requirements.in -o {app.requirements}",
-            )
+        lock = lock_path.read_bytes() if wanted.lock else b""
+        if wanted.packages in LOCKS:
+            mark, next_step = LOCKS[wanted.packages]
+            if mark not in lock:
+                raise UsageError(f"{lock_path} has no hashes", where=where, next_step=next_step)
         files = sorted(_files(source), key=lambda path: path.relative_to(source).as_posix())
         digest = hashlib.sha256()
         contents = []
@@ -103,8 +111,8 @@ def read_release(name: str, app: App, source: Path) -> Release:
     except OSError as error:
         raise UsageError(f"the source cannot be read: {error}", where=where) from error
     identifier = digest.hexdigest()[:12]
-    mark = (MARK, f"RELEASE={identifier}\n".encode(), 0o644)
-    return Release(name, identifier, _tar([*contents, mark]), required, requirements)
+    tag = (MARK, f"RELEASE={identifier}\n".encode(), 0o644)
+    return Release(name, identifier, _tar([*contents, tag]), lock, lock_path)
 
 
 def _check_static(source: Path, static: str, where: str) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
-from deployer.allocate import running
-from deployer.budget import Derived, HostBudget
+from deployer.budget import HostBudget
+from deployer.catalog import running
 from deployer.declaration import Declaration
 from deployer.errors import RenderError
-from deployer.service import FileWanted, LinkWanted, Wanted
+from deployer.numbers import Derived
+from deployer.service import FileWanted, LinkWanted, Wanted, together
 
 SHIPPED = Path(__file__).parent / "templates"
 
@@ -77,8 +77,9 @@ def render(declaration: Declaration, budget: HostBudget, *, template_folders: Se
     Raises:
         RenderError: A template is missing, is no Jinja, or uses a name that it is not given.
     """
-    wanted = _together([service.wanted(declaration, budget) for service in running(declaration)])
-    environment = _environment(template_folders)
+    services = running(declaration)
+    wanted = together([service.wanted(declaration, budget) for service in services])
+    environment = _environment(template_folders, [service.templates for service in services if service.templates])
     files = tuple(
         RenderedFile(file, _render_one(environment, file, declaration, budget))
         for file in sorted(wanted.files, key=lambda file: file.path)
@@ -86,8 +87,8 @@ def render(declaration: Declaration, budget: HostBudget, *, template_folders: Se
     return Rendered(declaration, budget, files, wanted)
 
 
-def _environment(template_folders: Sequence[Path]) -> jinja2.Environment:
-    shipped = jinja2.FileSystemLoader(SHIPPED)
+def _environment(template_folders: Sequence[Path], of_services: Sequence[Path]) -> jinja2.Environment:
+    shipped = jinja2.ChoiceLoader([jinja2.FileSystemLoader(folder) for folder in (SHIPPED, *of_services)])
     own = [jinja2.FileSystemLoader(folder) for folder in template_folders]
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader([*own, shipped, jinja2.PrefixLoader({"builtin": shipped})]),
@@ -148,14 +149,3 @@ def systemd_word(text: str) -> str:
     """Quote one word of a systemd setting so that it is taken as it is."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
-
-
-def _together(parts: Sequence[Wanted]) -> Wanted:
-    merged: dict[str, Any] = {}
-    for field in fields(Wanted):
-        values = [getattr(part, field.name) for part in parts]
-        if isinstance(values[0], Mapping):
-            merged[field.name] = {key: value for found in values for key, value in found.items()}
-        else:
-            merged[field.name] = tuple(one for found in values for one in found)
-    return Wanted(**merged)

@@ -42,7 +42,7 @@ def fetch_wheels(release: Release, facts: Mapping[str, Any], say: Callable[[str]
     """
     python = ".".join(str(facts["python"]).split(".")[:2])
     platforms = _platforms(str(facts.get("glibc") or "2.17"), str(facts.get("arch") or "x86_64"))
-    key = hashlib.sha256(repr((release.requirements, python, platforms)).encode()).hexdigest()[:24]
+    key = hashlib.sha256(repr((release.lock, python, platforms)).encode()).hexdigest()[:24]
     folder = _cache() / "wheels" / key
     if not folder.is_dir():
         say(f"fetching the Python packages of {release.app} for Python {python}")
@@ -71,7 +71,7 @@ def _download(release: Release, python: str, platforms: list[str], folder: Path)
     digits = python.replace(".", "")
     command += [f"--abi={abi}" for abi in (f"cp{digits}", "abi3", "none")]
     command += [f"--platform={platform}" for platform in platforms]
-    command += [f"--dest={fresh}", f"--requirement={release.requirements_path}"]
+    command += [f"--dest={fresh}", f"--requirement={release.lock_path}"]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False
@@ -79,14 +79,14 @@ def _download(release: Release, python: str, platforms: list[str], folder: Path)
         if done.returncode:
             raise PreparationFailed(
                 f"the Python packages of {release.app} cannot be fetched:\n{_tail(done.stderr)}",
-                where=str(release.requirements_path),
+                where=str(release.lock_path),
                 next_step="look at pip's message; `wheels: host` in the inventory lets the host fetch them itself",
             )
         fresh.rename(folder)
     except subprocess.TimeoutExpired as error:
         raise PreparationFailed(
             f"the Python packages of {release.app} could not be fetched within {FETCH_TIMEOUT_S} s",
-            where=str(release.requirements_path),
+            where=str(release.lock_path),
             next_step="look at this machine's way to the package index",
         ) from error
     except OSError as error:

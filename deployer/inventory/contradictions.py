@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-from deployer.inventory.models import Host
+from deployer.catalog import SERVICES, runners
+from deployer.inventory.models import Host, declaration_of
 from deployer.inventory.problems import Problem, ValuePath
 from deployer.inventory.tree import MergedTree
 
-#: What MariaDB keeps for itself.
-RESERVED_DATABASES = frozenset({"mysql", "sys", "root", "test", "mariadb"})
 #: The budget and the host's folders call something else so: takers of memory, and /etc/deployer/secrets.
-RESERVED_APPS = frozenset({"nginx", "mysql", "systemd", "deploy", "secrets"})
+RESERVED_APPS = frozenset({service.name for service in SERVICES} | {"deploy", "secrets"})
 #: Variables that would undo what the budget gave, and the key that pins it instead.
-OWN_ENVIRONMENT = {
-    "DB_POOL_SIZE": "gunicorn.pool_size",
-    "WEB_CONCURRENCY": "gunicorn.workers",
-    "GUNICORN_CMD_ARGS": "gunicorn",
-}
+OWN_ENVIRONMENT = {"DB_POOL_SIZE": "pool_size"}
 
 Found = Iterator[tuple[ValuePath, str]]
 
@@ -31,18 +26,27 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
         host: What the files say of it, right in form.
         tree: The files' content and positions.
     """
-    for check in (_apps, _server_names, _databases, _disk, _load, _login):
-        for path, message in check(host):
-            full: ValuePath = ("hosts", name, *path)
-            file, line = tree.position(full, key=True)
-            yield Problem(file, line, full, message)
+    declaration = declaration_of(name, host)
+    found = [problem for check in (_apps, _server_names, _servers, _load, _login) for problem in check(host)]
+    found += [problem for service in SERVICES for problem in service.contradictions(declaration)]
+    for path, message in found:
+        full: ValuePath = ("hosts", name, *path)
+        file, line = tree.position(full, key=True)
+        yield Problem(file, line, full, message)
 
 
 def _apps(host: Host) -> Found:
     for name, app in host.apps.items():
         if name in RESERVED_APPS:
             yield ("apps", name), f"an app cannot be called {name}: something of deployer's own is; write another name"
-        for variable, key in OWN_ENVIRONMENT.items():
+        if len(app.runners) != 1:
+            known = " or ".join(service.name for service in runners())
+            what = "nothing says how it is run" if not app.runners else f"only one can run it: {', '.join(app.runners)}"
+            yield ("apps", name), f"{what}; write one of the keys {known}"
+        own = dict(OWN_ENVIRONMENT)
+        for key in app.runners:
+            own |= getattr(type(app.run_by(key)), "own_environment", {})
+        for variable, key in own.items():
             if variable in app.environment:
                 yield ("apps", name, "environment", variable), f"it comes from the budget; write {key} to pin it"
 
@@ -58,28 +62,27 @@ def _server_names(host: Host) -> Found:
                 yield ("apps", app_name, "server_names", place), f"{server_name} is there twice"
 
 
-def _databases(host: Host) -> Found:
-    databases: dict[str, str] = {}
-    for app_name, app in host.apps.items():
-        if app.database is None:
-            continue
-        if host.services.mysql is None:
-            yield ("apps", app_name, "database"), "this host has no database; add services.mysql: {}"
-        database = app.database.name or app_name
-        if database in RESERVED_DATABASES:
-            yield ("apps", app_name), f"a database cannot be called {database}; write another database.name"
-        elif database in databases:
-            yield ("apps", app_name), f"its database {database} is that of app {databases[database]} too"
-        databases.setdefault(database, app_name)
-
-
-def _disk(host: Host) -> Found:
-    caches_mib = len(host.apps) * host.services.nginx.cache_disk_mib
-    if caches_mib > host.hardware.disk_gib * 1024 // 2:
-        yield (
-            ("services", "nginx", "cache_disk_mib"),
-            f"the caches of all apps take {caches_mib} MiB, more than half of the disk of {host.hardware.disk_gib} GiB",
-        )
+def _servers(host: Host) -> Found:
+    declaration = declaration_of("", host)
+    there = ", ".join(declaration.databases) or "none"
+    for name, app in host.apps.items():
+        if app.database is not None and declaration.database_of(name) not in declaration.databases:
+            place: ValuePath = ("apps", name, "database")
+            if app.database.server is not None:
+                yield (*place, "server"), f"this host has no database {app.database.server}; it has: {there}"
+            elif declaration.databases:
+                yield place, f"which of the databases of this host? write server: one of {there}"
+            else:
+                yield place, "this host has no database; add services.mysql: {}"
+        for number, server in enumerate(app.uses):
+            if server not in host.services.settings:
+                yield ("apps", name, "uses", number), f"this host has no {server}; add services.{server}: {{}}"
+        held = app.websockets.connections if app.websockets else 0
+        if held > host.target.connections:
+            yield (
+                ("apps", name, "websockets", "connections"),
+                f"they are part of target.connections, which is {host.target.connections}",
+            )
 
 
 def _load(host: Host) -> Found:

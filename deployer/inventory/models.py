@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, create_model
 
 from deployer.app import App, EnvironmentName, Name
+from deployer.catalog import SERVICES, runners
 from deployer.declaration import Declaration, Target
 from deployer.errors import UsageError
 from deployer.hardware import Declared, Hardware, Mib
-from deployer.services.mysql import MysqlSettings
-from deployer.services.nginx import NginxSettings
+from deployer.service import Service
 from deployer.slo import Slo
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
@@ -70,10 +70,11 @@ class Ssh(Declared):
 class Services(Declared):
     """The services of a host and what is pinned of them; {} takes everything from the budget."""
 
-    nginx: NginxSettings = NginxSettings()
-    """The web server; it runs as soon as there is an app."""
-    mysql: MysqlSettings | None = None
-    """The database; leave it out if no app needs one."""
+    @property
+    def settings(self) -> Mapping[str, Declared]:
+        """What is said of each service that the host has, by its name."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: one for name, one in found.items() if one is not None}
 
 
 class Host(Declared):
@@ -103,13 +104,61 @@ class Host(Declared):
     """Where Python packages are fetched: on this machine and sent along, or by the host itself."""
 
 
+def _what(documented: type[Declared]) -> str:
+    """Give the first sentence of a model's description, for editors that complete from the schema."""
+    return (documented.__doc__ or "").strip().split("\n")[0]
+
+
+def _field(service: Service, model: type[Declared]) -> Any:
+    """Make the field of a service: absent unless it is written, or there with its defaults."""
+    description = f"{service.name}: {_what(model)}"  # a text that is the model's own would be left out of the schema
+    if service.always and model is service.settings:
+        return (model, Field(default_factory=model, description=description))
+    return (model | None, Field(default=None, description=description))
+
+
+#: The forms as they are with the services that there are: each adds its key to a host, or to an app that it runs.
+ServicesForm: Any = create_model(
+    "Services",
+    __base__=Services,
+    __doc__=Services.__doc__,
+    **{service.name: _field(service, service.settings) for service in SERVICES if service.settings is not None},
+)
+AppForm: Any = create_model(
+    "App",
+    __base__=App,
+    __doc__=App.__doc__,
+    **{service.name: _field(service, service.app_settings) for service in runners() if service.app_settings},
+)
+HostForm: Any = create_model(
+    "Host",
+    __base__=Host,
+    __doc__=Host.__doc__,
+    services=(ServicesForm, Field(default_factory=ServicesForm, description="What runs on it besides the apps.")),
+    apps=(dict[Name, AppForm], Field(default_factory=dict, description="The apps, by a short name each.")),
+)
+
+
 class InventoryFile(Declared):
     """All inventory files together."""
 
-    hosts: dict[HostName, Host]
+    hosts: dict[HostName, HostForm]
     """The hosts, by a short name each."""
     templates: str | None = None
     """Folder of your own templates, which win over the shipped ones. Relative to the inventory file."""
+
+
+def declaration_of(name: str, host: Host) -> Declaration:
+    """Make the pure core's start of what a file says about a host."""
+    return Declaration(
+        host=name,
+        hardware=host.hardware,
+        unmanaged_mib=host.unmanaged_mib,
+        target=host.target,
+        apps=host.apps,
+        load_from=host.load_from,
+        settings=host.services.settings,
+    )
 
 
 @dataclass(frozen=True)
@@ -129,19 +178,7 @@ class Entry:
     @property
     def declaration(self) -> Declaration:
         """What the pure core works from."""
-        services = self.host.services
-        settings: dict[str, Declared] = {"nginx": services.nginx}
-        if services.mysql is not None:
-            settings["mysql"] = services.mysql
-        return Declaration(
-            host=self.name,
-            hardware=self.host.hardware,
-            unmanaged_mib=self.host.unmanaged_mib,
-            target=self.host.target,
-            apps=self.host.apps,
-            load_from=self.host.load_from,
-            settings=settings,
-        )
+        return declaration_of(self.name, self.host)
 
     def path(self, written: str) -> Path:
         """Find a path that the file names: relative to the file; ``~`` is the user's home."""

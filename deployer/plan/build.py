@@ -142,11 +142,11 @@ def _releases(
         if not has_environment:
             environments.append(app)
             changes.append(
-                Change("environment", "create", one.environment_path, f"{app}: {one.release.requirements_path.name}")
+                Change("environment", "create", one.environment_path, f"{app}: {one.release.lock_path.name}")
             )
         changes.append(Change("release", "create", one.path, app))
         blobs[f"{app}.tree"] = one.release.tree
-        blobs[f"{app}.requirements"] = one.release.requirements
+        blobs[f"{app}.requirements"] = one.release.lock
         documents.append(
             {
                 "app": app,

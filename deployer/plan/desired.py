@@ -55,7 +55,7 @@ class PlacedRelease:
     @property
     def environment_path(self) -> str:
         """Folder of its Python environment."""
-        return f"{self.wanted.venvs}/{self.release.environment}"
+        return f"{self.wanted.environments}/{self.release.environment}"
 
     @property
     def whole_mark(self) -> str:
@@ -94,9 +94,10 @@ def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, 
     for release in releases:
         for path, target in (
             (release.wanted.current, release.path),
-            (release.wanted.venv, release.environment_path),
+            (release.wanted.environment, release.environment_path),
         ):
-            found.append(Item(path, {"kind": "link", "target": target}, None, (), release.wanted.restarts))
+            if path:
+                found.append(Item(path, {"kind": "link", "target": target}, None, (), release.wanted.restarts))
     return tuple(sorted(found, key=lambda item: item.path))
 
 

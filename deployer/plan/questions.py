@@ -40,5 +40,5 @@ def questions(rendered: Rendered, releases: Sequence[Release], *, also: Sequence
                 *(release.whole_mark for release in own),
             }
         ),
-        "ports": sorted(wanted.ports),
+        "ports": sorted({one.port for one in wanted.ports}),
     }

@@ -125,7 +125,7 @@ def _is_due(command: CommandWanted, rendered: Rendered, moved: Sequence[Item], s
         path
         for release in rendered.wanted.releases
         if release.app == command.app
-        for path in (release.current, release.venv)
+        for path in (release.current, release.environment)
     }
     return any(item.path in links for item in moved)
 

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deployer.budget import Derived, HostBudget, Numbers
+from deployer.budget import HostBudget
 from deployer.declaration import Declaration
+from deployer.numbers import Derived, Numbers
 
 SCHEMA = "deployer/budget/1"
 

@@ -31,7 +31,7 @@ async def app(scope, receive, send):
 
 
 def tiny(name: str) -> dict[str, Any]:
-    found = {"source": "tiny", "module": "tiny:app", "server_names": [f"{name}.example"], "gunicorn": {"workers": 1}}
+    found = {"source": "tiny", "server_names": [f"{name}.example"], "gunicorn": {"module": "tiny:app", "workers": 1}}
     return {**found, "static": "static"} if name == "red" else found
 
 

@@ -1,9 +1,24 @@
-"""gunicorn: the apps, each with a unit, a socket that systemd holds, and as many workers as it was granted."""
+"""gunicorn: Python apps, each with a unit, a socket that systemd holds, and as many workers as it was granted."""
 
 from __future__ import annotations
 
-from deployer.service import Service
-from deployer.services.gunicorn.budget import claims, numbers
+from deployer.service import Rank, Service
+from deployer.services.gunicorn.budget import claims, contradictions, numbers, remedies
 from deployer.services.gunicorn.files import wanted
+from deployer.services.gunicorn.links import apps_of, links
+from deployer.services.gunicorn.settings import GunicornSettings
 
-SERVICE = Service(name="gunicorn", runs=lambda d: bool(d.apps), claims=claims, numbers=numbers, wanted=wanted)
+SERVICE = Service(
+    name="gunicorn",
+    rank=Rank.APP,
+    runs=lambda declaration: bool(apps_of(declaration)),
+    links=links,
+    claims=claims,
+    numbers=numbers,
+    wanted=wanted,
+    app_settings=GunicornSettings,
+    remedies=remedies,
+    contradictions=contradictions,
+)
+
+__all__ = ["SERVICE", "GunicornSettings"]

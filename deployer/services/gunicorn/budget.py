@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from deployer.app import App
-from deployer.budget import Chain, Claim, Derived, Grant, Numbers
-from deployer.chain import default, derived, is_async, pinned
+from deployer.apps import beside_parts, unit_numbers
+from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
+from deployer.links import Chain
+from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
+from deployer.service import Contradictions, Remedy
+from deployer.services.gunicorn.links import apps_of
+from deployer.services.gunicorn.settings import GunicornSettings
 
 #: Share of the elastic remainder.
 WEIGHT = 3
@@ -16,82 +21,120 @@ WEIGHT = 3
 GRACEFUL_TIMEOUT_S = 20
 #: Longer than nginx keeps an idle connection to the app, so that it is never the app that closes it; s.
 KEEPALIVE_S = 75
+#: What a small app's worker needs; the prior is made for larger ones.
+SMALL_WORKER_MIB = 64
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     """Price each app: master and first worker are its floor, the other workers its share."""
     found = []
-    for name, app in declaration.apps.items():
-        wanted, worker_mib = int(chain.numbers[f"{name}.workers"].value), _worker_mib(app)
-        parts = {"gunicorn master": PRIORS.gunicorn_master_mib}
-        if app.gunicorn.workers is not None:
-            parts[f"{wanted} workers of {worker_mib:g} MiB"] = wanted * worker_mib
-            found.append(Claim(name, parts))
-            continue
-        parts[f"one worker of {worker_mib:g} MiB"] = worker_mib
-        cap = int((wanted - 1) * worker_mib)
+    for name, (app, settings) in apps_of(declaration).items():
+        wanted, worker_mib = chain.links[name].processes, _worker_mib(settings)
+        each_mib = worker_mib + sum(chain.connection_parts(name).values())
+        parts = {"gunicorn master": PRIORS.gunicorn_master_mib, **beside_parts(app)}
+        first = wanted if settings.workers is not None else 1
+        parts[f"{_count(first, 'worker')} of {worker_mib:g} MiB"] = first * worker_mib
+        parts |= {f"{first} x {name}": first * mib for name, mib in chain.connection_parts(name).items()}
+        cap = int((wanted - first) * each_mib)
         found.append(Claim(name, parts, weight=WEIGHT if cap else 0, cap_mib=cap, because=f"up to {wanted} workers"))
     return found
 
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive each app's workers and timeouts from its grant."""
-    return {name: _of_app(name, app, declaration, chain, grants[name]) for name, app in declaration.apps.items()}
+    return {
+        name: _of_app(name, settings, declaration, chain, grants[name])
+        for name, (_, settings) in apps_of(declaration).items()
+    }
 
 
-def _of_app(name: str, app: App, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
-    worker_mib, wanted = _worker_mib(app), chain.numbers[f"{name}.workers"]
-    workers = wanted
-    if app.gunicorn.workers is None:
-        fits = 1 + int(grant.elastic_mib // worker_mib)
+def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
+    app = declaration.apps[name]
+    each_mib = _worker_mib(settings) + sum(chain.connection_parts(name).values())
+    workers = wanted = chain.of_taker(name)["workers"]
+    if settings.workers is None:
+        fits = 1 + int(grant.elastic_mib // each_mib)
         count = min(int(wanted.value), fits)
-        workers = derived(count, "processes", f"{wanted.because}; {fits} fit into {grant.memory_mib} MiB")
+        because = f"{wanted.because}; {fits} fit into {grant.memory_mib} MiB"
+        workers = derived(count, "processes", because, *wanted.inputs, f"ledger.{name}")
+    timeout_at = f"apps.{name}.gunicorn.timeout_s"
     found: dict[str, Derived] = {
-        "MemoryMax": derived(grant.memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}"),
         "workers": workers,
-        "timeout": pinned_or_default(app.gunicorn.timeout_s, 30, "s", "a worker that is silent so long is replaced"),
+        "threads": chain.of_taker(name)["threads"],
+        "timeout": pinned_or_default(settings.timeout_s, 30, "s", timeout_at, "a silent worker is replaced then"),
         "graceful_timeout": default(GRACEFUL_TIMEOUT_S, "s", "less than the unit's TimeoutStopSec"),
         "keepalive": default(KEEPALIVE_S, "s", "longer than nginx keeps an idle connection to the app"),
         "backlog": chain.numbers["backlog"],
-        "max_requests": _max_requests(app, int(workers.value)),
+        "max_requests": _max_requests(name, settings, app, int(workers.value)),
     }
     found["max_requests_jitter"] = derived(
-        int(found["max_requests"].value) // 10, "requests", "a tenth: workers are not all replaced at once"
+        int(found["max_requests"].value) // 10,
+        "requests",
+        "a tenth: workers are not all replaced at once",
+        f"{name}.max_requests",
     )
-    found |= _of_unit(declaration, grant, int(workers.value))
-    if app.database is not None:
-        found["pool_size"] = chain.numbers[f"{name}.pool_size"]
+    found |= unit_numbers(
+        declaration,
+        grant,
+        tasks=32 + (48 + int(found["threads"].value)) * int(workers.value),
+        tasks_because="a worker may have 40 threads for what is not async, besides those for requests",
+        stop_s=GRACEFUL_TIMEOUT_S + 10,
+    )
+    if "pool_size" in chain.of_taker(name):
+        found["pool_size"] = chain.of_taker(name)["pool_size"]
     return found
 
 
-def _of_unit(declaration: Declaration, grant: Grant, workers: int) -> Numbers:
-    """Derive the limits of the app's unit, named as systemd names them."""
-    connections = declaration.target.connections
-    swap_mib = grant.memory_mib // 4 if declaration.hardware.swap_mib else 0
-    return {
-        "MemorySwapMax": derived(swap_mib, "MiB", "a quarter of MemoryMax" if swap_mib else "the host has no swap"),
-        "TasksMax": derived(32 + 48 * workers, "tasks", "a worker may have 40 threads for what is not async"),
-        "LimitNOFILE": derived(
-            max(8192, connections + 1024), "descriptors", "one worker may have to hold every visitor's connection"
-        ),
-        "TimeoutStopSec": derived(GRACEFUL_TIMEOUT_S + 10, "s", "graceful_timeout + 10"),
-    }
-
-
-def pinned_or_default(value: int, usual: int, unit: str, because: str) -> Derived:
+def pinned_or_default(value: int, usual: int, unit: str, where: str, because: str) -> Derived:
     """Tell a value that the user wrote down from the usual one."""
-    return default(value, unit, because) if value == usual else pinned(value, unit, "gunicorn")
+    return default(value, unit, because) if value == usual else pinned(value, unit, where)
 
 
-def _max_requests(app: App, workers: int) -> Derived:
-    if app.gunicorn.max_requests is not None:
-        return pinned(app.gunicorn.max_requests, "requests", "gunicorn.max_requests")
-    if workers == 1 and is_async(app):
+def _max_requests(name: str, settings: GunicornSettings, app: App, workers: int) -> Derived:
+    if settings.max_requests is not None:
+        return pinned(settings.max_requests, "requests", f"apps.{name}.gunicorn.max_requests")
+    if app.websockets is not None:
+        return default(0, "requests", "never: a worker that is replaced cuts its long-lived connections")
+    if workers == 1 and settings.is_async:
         return derived(
-            0, "requests", "never: visitors would wait while the only worker is replaced; MemoryMax guards it"
+            0,
+            "requests",
+            "never: visitors would wait while the only worker is replaced; MemoryMax guards it",
+            f"{name}.workers",
         )
     return default(20_000, "requests", "a worker is replaced now and then, against leaks; a tenth of it is jitter")
 
 
-def _worker_mib(app: App) -> float:
-    return float(app.gunicorn.worker_memory_mib or PRIORS.gunicorn_worker_mib)
+def _worker_mib(settings: GunicornSettings) -> float:
+    return float(settings.worker_memory_mib or PRIORS.gunicorn_worker_mib)
+
+
+def _count(number: int, word: str) -> str:
+    return f"one {word}" if number == 1 else f"{number} {word}s"
+
+
+def remedies(declaration: Declaration) -> Iterator[Remedy]:
+    """Offer smaller workers where nobody measured them, and fewer of them where they are pinned."""
+    for name, (app, settings) in apps_of(declaration).items():
+        if settings.worker_memory_mib is None:
+            yield Remedy(
+                f"apps.{name}.gunicorn.worker_memory_mib: {SMALL_WORKER_MIB}, if you measured that it needs no more",
+                _with(declaration, name, app, settings, worker_memory_mib=SMALL_WORKER_MIB),
+            )
+        if (settings.workers or 1) > 1:
+            yield Remedy(f"apps.{name}.gunicorn.workers: 1", _with(declaration, name, app, settings, workers=1))
+
+
+def _with(declaration: Declaration, name: str, app: App, settings: GunicornSettings, **changes: int) -> Declaration:
+    changed = app.model_copy(update={"gunicorn": settings.model_copy(update=changes)})
+    return declaration.model_copy(update={"apps": {**declaration.apps, name: changed}})
+
+
+def contradictions(declaration: Declaration) -> Contradictions:
+    """Refuse pins that gunicorn would ignore."""
+    for name, (_, settings) in apps_of(declaration).items():
+        place = ("apps", name, "gunicorn")
+        if settings.threads is not None and not settings.is_threaded:
+            yield (*place, "threads"), f"worker_class {settings.worker_class} has no threads; write gthread"
+        if (settings.wait_ms is None) != (settings.compute_ms is None):
+            yield place, "wait_ms and compute_ms say something only together"

@@ -6,13 +6,16 @@ sets, so the two must be changed together; a test holds them against each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from deployer.budget import Chain, Claim, Derived, Grant, Numbers
-from deployer.chain import default, derived, pinned
+from deployer.budget import Claim, Grant
+from deployer.chain import ADMIN_CONNECTIONS, FEWEST_DATABASE_CONNECTIONS
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
+from deployer.links import Chain
+from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
+from deployer.service import Remedy
 from deployer.services.mysql.settings import MysqlSettings, settings_of
 from deployer.units import round_down, round_up
 
@@ -128,7 +131,14 @@ def _log_mib(pool_mib: float, disk_mib: int) -> int:
 
 def _max_connections(declaration: Declaration, chain: Chain) -> Derived:
     settings = settings_of(declaration)
-    wanted = chain.numbers["max_connections"]
+    together = chain.connections_to(TAKER)
+    wanted = derived(
+        max(FEWEST_DATABASE_CONNECTIONS, together + ADMIN_CONNECTIONS),
+        "connections",
+        f"pools of all that use it {together} + {ADMIN_CONNECTIONS} for people, backups and migrations; "
+        f"at least {FEWEST_DATABASE_CONNECTIONS}",
+        *(f"{taker}.pool_size" for taker in chain.users_of(TAKER)),
+    )
     if settings.max_connections is None:
         return wanted
     if settings.max_connections < int(wanted.value):
@@ -139,3 +149,21 @@ def _max_connections(declaration: Declaration, chain: Chain) -> Derived:
             next_step="leave it out, or pin fewer gunicorn.workers or a smaller gunicorn.pool_size",
         )
     return pinned(settings.max_connections, wanted.unit, "services.mysql.max_connections")
+
+
+def remedies(declaration: Declaration) -> Iterator[Remedy]:
+    """Offer what makes the server smaller: no pins, an older release."""
+    settings = settings_of(declaration)
+    if settings.innodb_buffer_pool_size_mib is not None:
+        yield Remedy(
+            "leave out innodb_buffer_pool_size_mib", _with(declaration, settings, innodb_buffer_pool_size_mib=None)
+        )
+    if settings.max_connections is not None:
+        yield Remedy("leave out services.mysql.max_connections", _with(declaration, settings, max_connections=None))
+    if settings.version == "11.8":
+        yield Remedy("MariaDB 10.11 (Debian 12) instead of 11.8", _with(declaration, settings, version="10.11"))
+
+
+def _with(declaration: Declaration, settings: MysqlSettings, **changes: object) -> Declaration:
+    changed = {**declaration.settings, TAKER: settings.model_copy(update=changes)}
+    return declaration.model_copy(update={"settings": changed})

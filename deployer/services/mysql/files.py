@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
+from deployer.links import Access
 from deployer.service import DatabaseWanted, FileWanted, SecretWanted, UnitWanted, Validator, Wanted
 
 UNIT = "mariadb.service"
+SOCKET = "/run/mysqld/mysqld.sock"
 CONFIG = "/etc/mysql/mariadb.conf.d/90-deployer.cnf"
 SECRETS = "/etc/deployer/secrets"
 
@@ -14,9 +16,9 @@ SECRETS = "/etc/deployer/secrets"
 def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
     """Want the server, its config read last of all, and a database for each app that has one."""
     databases = [
-        DatabaseWanted(unit=UNIT, name=database, user=database, secret_path=f"{SECRETS}/{name}.database_password")
+        DatabaseWanted(server="mariadb", unit=UNIT, name=database, user=database, secret_path=_password_path(name))
         for name, app in declaration.apps.items()
-        if app.database is not None
+        if app.database is not None and declaration.database_of(name) == "mysql"
         for database in [app.database.name or name]
     ]
     return Wanted(
@@ -42,3 +44,18 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
             ),
         ),
     )
+
+
+def access(declaration: Declaration, name: str) -> Access:
+    """Tell an app where its database is."""
+    app = declaration.apps[name]
+    database = (app.database.name if app.database else None) or name
+    return Access(
+        environment={"DB_SOCKET": SOCKET, "DB_NAME": database, "DB_USER": database},
+        credentials={"database_password": _password_path(name)},
+        after=(UNIT,),
+    )
+
+
+def _password_path(app: str) -> str:
+    return f"{SECRETS}/{app}.database_password"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from deployer.declaration import Declaration
-from deployer.hardware import Declared
+from deployer.declaration import Declaration, ServiceSettings
 
 
-class MysqlSettings(Declared):
+class MysqlSettings(ServiceSettings):
     """The database server of a host; what is left out is derived from the budget."""
+
+    holds_databases: ClassVar[bool] = True
 
     flavour: Literal["mariadb"] = "mariadb"
     """Which server; the budget and the keys of the config depend on it."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.budget import Chain, Claim, Derived, Grant, Numbers
-from deployer.chain import default, derived, pinned
+from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
+from deployer.links import Chain
+from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
 from deployer.services.nginx.settings import NginxSettings, settings_of
 
@@ -25,6 +26,8 @@ UPSTREAM_KEEPALIVE_S = 60
 UPSTREAM_KEEPALIVE = 16
 #: Answers of an app that take longer are cut; an app whose workers may take longer gets that, s.
 READ_TIMEOUT_S = 60
+#: WebSockets and streams may be silent for so long; most libraries ping every 20 to 30 s.
+LONG_LIVED_TIMEOUT_S = 600
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -72,16 +75,19 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
         ),
         "proxy_read_timeout": _read_timeout(declaration),
     }
+    if any(app.websockets for app in declaration.apps.values()):
+        found["long_lived_timeout"] = default(LONG_LIVED_TIMEOUT_S, "s", "a connection that is silent so long is cut")
     return {TAKER: found}
 
 
 def _read_timeout(declaration: Declaration) -> Derived:
-    longest_s = max((app.gunicorn.timeout_s for app in declaration.apps.values()), default=0)
+    longest_s = max(
+        (int(getattr(app.run_by(key), "timeout_s", 0)) for app in declaration.apps.values() for key in app.runners),
+        default=0,
+    )
     if longest_s < READ_TIMEOUT_S:
         return default(READ_TIMEOUT_S, "s", "an answer that takes longer is cut")
-    return derived(
-        longest_s + 5, "s", f"gunicorn.timeout_s {longest_s} + 5: it is the app that says that it took too long"
-    )
+    return derived(longest_s + 5, "s", f"timeout_s {longest_s} + 5: it is the app that says that it took too long")
 
 
 def _setting(settings: NginxSettings, name: str, unit: str, because: str) -> Derived:

@@ -10,6 +10,7 @@ from deployer.service import (
     DirectoryWanted,
     FileWanted,
     HttpProbe,
+    PortWanted,
     UnitWanted,
     Validator,
     Wanted,
@@ -27,13 +28,15 @@ SITES_OF_THEIR_OWN = (
 )
 
 
-def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
+def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
     """Want nginx in front of all apps."""
     settings = settings_of(declaration)
     has_tls = any(app.tls for app in declaration.apps.values())
+    has_long_lived = any(app.websockets for app in declaration.apps.values())
     context = {
         "settings": settings,
         "has_tls": has_tls,
+        "has_long_lived": has_long_lived,
         "http2_directive": tuple(int(part) for part in settings.version.split(".")) >= (1, 25),
         "apps": declaration.apps,
         "load_from": declaration.load_from,
@@ -61,9 +64,21 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
                 takes_over="" if settings.include else SITES_OF_THEIR_OWN,
             ),
             file("nginx/headers.conf.j2", f"{FOLDER}/headers.conf"),
-            file("nginx/proxy.conf.j2", f"{FOLDER}/proxy.conf"),
+            file("nginx/proxy.conf.j2", f"{FOLDER}/proxy.conf", long_lived=False),
             *(
-                file("nginx/app.conf.j2", f"{FOLDER}/apps/{name}.conf", app=app, name=name, **_names(app))
+                [file("nginx/proxy.conf.j2", f"{FOLDER}/proxy-long-lived.conf", long_lived=True)]
+                if has_long_lived
+                else []
+            ),
+            *(
+                file(
+                    "nginx/app.conf.j2",
+                    f"{FOLDER}/apps/{name}.conf",
+                    app=app,
+                    name=name,
+                    upstreams=budget.chain.upstreams_of(name),
+                    **_names(app),
+                )
                 for name, app in declaration.apps.items()
             ),
             FileWanted(taker="nginx", template="nginx/logrotate.j2", path="/etc/logrotate.d/nginx"),
@@ -92,7 +107,9 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
             if app.tls
             for path, what in ((app.tls.certificate_file, "certificate"), (app.tls.key_file, "private key"))
         },
-        ports={80: "nginx", 443: "nginx"} if has_tls else {80: "nginx"},
+        ports=tuple(
+            PortWanted(port=port, service="nginx", programs=("nginx",)) for port in ((80, 443) if has_tls else (80,))
+        ),
     )
 
 

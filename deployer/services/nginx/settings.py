@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from deployer.declaration import Declaration
-from deployer.hardware import Declared
+from deployer.declaration import Declaration, ServiceSettings
 
 IncludeGlob = Annotated[str, StringConstraints(pattern=r"^/etc/nginx/[A-Za-z0-9_.*/-]+$")]
 
 
-class NginxSettings(Declared):
+class NginxSettings(ServiceSettings):
     """nginx of a host; what is left out is derived from the budget."""
 
     version: Literal["1.22", "1.24", "1.26"] = "1.22"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deployer.service import Service
+from deployer.service import Rank, Service
 from deployer.services.systemd.budget import claims, numbers
 from deployer.services.systemd.files import wanted
 
-SERVICE = Service(name="systemd", runs=lambda _: True, claims=claims, numbers=numbers, wanted=wanted)
+SERVICE = Service(name="systemd", rank=Rank.SYSTEM, runs=lambda _: True, claims=claims, numbers=numbers, wanted=wanted)

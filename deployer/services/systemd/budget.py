@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.budget import Chain, Claim, Grant, Numbers
-from deployer.chain import derived
+from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
+from deployer.links import Chain
+from deployer.numbers import Numbers, derived
 from deployer.priors import PRIORS
 
 DEPLOY = "deploy"

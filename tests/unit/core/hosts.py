@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployer.app import App, AppDatabase, GunicornSettings, Tls
+from deployer.app import App, AppDatabase, Tls
 from deployer.declaration import Declaration, Target
 from deployer.hardware import Declared, Hardware
+from deployer.inventory.models import AppForm
+from deployer.services.gunicorn import GunicornSettings
 from deployer.services.mysql import MysqlSettings
 from deployer.services.nginx import NginxSettings
 
+GUNICORN = GunicornSettings(module="blog.main:app")
 TLS = Tls(certificate_file="/etc/ssl/x/cert.pem", key_file="/etc/ssl/x/key.pem")
 
 
 def app(**changes: Any) -> App:
     values: dict[str, Any] = {
         "source": "src",
-        "module": "blog.main:app",
+        "gunicorn": GUNICORN,
         "server_names": ("blog.example",),
         "tls": TLS,
         "session_cookie": "session",
         "database": AppDatabase(migrate=("python", "-m", "blog.migrate")),
     }
-    return App(**(values | changes))
+    found: App = AppForm(**(values | changes))
+    return found
+
+
+def gunicorn(**pins: Any) -> GunicornSettings:
+    return GunicornSettings(module="blog.main:app", **pins)
 
 
 DATABASE = MysqlSettings()
@@ -55,4 +63,4 @@ def host(
     )
 
 
-__all__ = ["TLS", "App", "AppDatabase", "GunicornSettings", "MysqlSettings", "NginxSettings", "app", "host"]
+__all__ = ["TLS", "App", "AppDatabase", "GunicornSettings", "MysqlSettings", "NginxSettings", "app", "gunicorn", "host"]

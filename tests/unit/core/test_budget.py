@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from hosts import TLS, GunicornSettings, MysqlSettings, app, host
+from hosts import TLS, MysqlSettings, app, gunicorn, host
 from hypothesis import given, settings, strategies as st
 
 from deployer.allocate import allocate
-from deployer.budget import Claim, Provenance, share
+from deployer.budget import Claim, share
 from deployer.errors import BudgetError
+from deployer.numbers import Provenance
 from deployer.priors import PRIORS
 from deployer.services.mysql.budget import CONNECTION_BUFFERS_KIB, TEMPORARY_TABLE_KIB
 
@@ -25,7 +26,7 @@ machines = st.builds(
         [
             {"blog": app(database=None)},
             {"blog": app(database=None), "shop": app(server_names=("shop.example",), database=None, tls=None)},
-            {"blog": app(database=None, gunicorn=GunicornSettings(worker_class="sync", worker_memory_mib=150))},
+            {"blog": app(database=None, gunicorn=gunicorn(worker_class="sync", worker_memory_mib=150))},
         ]
     ),
 )
@@ -123,7 +124,7 @@ def test_pools_reach_the_database():
 
 
 def test_too_few_pinned_connections_are_refused():
-    pinned = app(gunicorn=GunicornSettings(workers=4, pool_size=10))
+    pinned = app(gunicorn=gunicorn(workers=4, pool_size=10))
     with pytest.raises(BudgetError, match="pinned to 20"):
         allocate(host(memory_mib=4096, apps={"blog": pinned}, mysql=MysqlSettings(max_connections=20)))
 
@@ -132,7 +133,7 @@ def test_pins_are_kept_and_said_to_be_pins():
     budget = allocate(
         host(
             memory_mib=2048,
-            apps={"blog": app(gunicorn=GunicornSettings(workers=3))},
+            apps={"blog": app(gunicorn=gunicorn(workers=3))},
             mysql=MysqlSettings(innodb_buffer_pool_size_mib=300),
         )
     )
@@ -166,7 +167,7 @@ def test_a_thin_link_ends_first_and_says_so():
 )
 @settings(max_examples=100, deadline=None)
 def test_limits_agree_at_every_size(cores, connections, tls, disk_gib, memory_mib):
-    apps = {"blog": app(tls=TLS if tls else None, gunicorn=GunicornSettings(worker_memory_mib=24))}
+    apps = {"blog": app(tls=TLS if tls else None, gunicorn=gunicorn(worker_memory_mib=24))}
     budget = allocate(
         host(
             cpu_cores=cores,
@@ -209,7 +210,7 @@ def test_a_redo_log_grows_with_the_pool_and_stops_at_the_disk():
 
 def test_an_answer_may_take_as_long_as_the_app_s_own_timeout():
     def cut_after(timeout_s):
-        return allocate(host(apps={"blog": app(gunicorn=GunicornSettings(timeout_s=timeout_s))})).count(
+        return allocate(host(apps={"blog": app(gunicorn=gunicorn(timeout_s=timeout_s))})).count(
             "nginx", "proxy_read_timeout"
         )
 

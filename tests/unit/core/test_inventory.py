@@ -23,7 +23,7 @@ hosts:
     apps:
       blog:
         source: src
-        module: blog:app
+        gunicorn: {module: "blog:app"}
         server_names: [blog.example]
         database: {}
 """
@@ -97,7 +97,7 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
         (
             "        database: {}\n",
             (
-                "        database: {}\n      shop:\n        source: s\n        module: a:b\n"
+                "        database: {}\n      shop:\n        source: s\n        gunicorn: {module: 'a:b'}\n"
                 "        server_names: [blog.example]\n"
             ),
             "15: hosts.web1.apps.shop.server_names: blog.example belongs to app blog already",

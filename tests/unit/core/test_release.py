@@ -11,6 +11,17 @@ from hosts import app
 
 from deployer.errors import UsageError
 from deployer.release import read_release
+from deployer.service import ReleaseWanted
+
+WANTED = ReleaseWanted(
+    app="blog",
+    folder="/srv/blog/releases",
+    user="app-blog",
+    current="/srv/blog/current/code",
+    restarts=("app-blog.service",),
+    packages="python",
+    lock="requirements.lock",
+)
 
 
 @pytest.fixture
@@ -28,30 +39,30 @@ def names(release) -> dict[str, bytes]:
 
 
 def test_the_same_source_gives_the_same_name_and_bytes(source):
-    first = read_release("blog", app(), source)
+    first = read_release(WANTED, app(), source)
     os.utime(source / "pkg/main.py", (1, 1))
-    second = read_release("blog", app(), source)
+    second = read_release(WANTED, app(), source)
     assert (first.identifier, first.tree) == (second.identifier, second.tree)
 
 
 @pytest.mark.parametrize("change", ["content", "name", "mode"])
 def test_any_change_of_the_source_changes_the_name(source, change):
-    before = read_release("blog", app(), source)
+    before = read_release(WANTED, app(), source)
     path = source / "pkg/main.py"
     {
         "content": lambda: path.write_text("app = 2\n"),
         "name": lambda: path.rename(source / "pkg/other.py"),
         "mode": lambda: path.chmod(0o755),
     }[change]()
-    after = read_release("blog", app(), source)
+    after = read_release(WANTED, app(), source)
     assert after.identifier != before.identifier
     assert after.environment == before.environment
 
 
 def test_other_requirements_are_another_environment(source):
-    before = read_release("blog", app(), source).environment
+    before = read_release(WANTED, app(), source).environment
     (source / "requirements.lock").write_text("x==2 --hash=sha256:00\n")
-    assert read_release("blog", app(), source).environment != before
+    assert read_release(WANTED, app(), source).environment != before
 
 
 def test_what_is_no_part_of_an_app_stays_at_home(source):
@@ -60,7 +71,7 @@ def test_what_is_no_part_of_an_app_stays_at_home(source):
     (source / ".env").write_text("secret")
     (source / "pkg/__pycache__").mkdir()
     (source / "pkg/__pycache__/main.pyc").write_text("x")
-    release = read_release("blog", app(), source)
+    release = read_release(WANTED, app(), source)
     assert set(names(release)) == {"pkg/main.py", "requirements.lock", ".deployer-release"}
     assert names(release)[".deployer-release"] == f"RELEASE={release.identifier}\n".encode()
 
@@ -69,29 +80,29 @@ def test_a_link_out_of_the_source_is_refused(source, tmp_path):
     (tmp_path / "secret").write_text("x")
     (source / "pkg/link").symlink_to(tmp_path / "secret")
     with pytest.raises(UsageError, match="link out of the source"):
-        read_release("blog", app(), source)
+        read_release(WANTED, app(), source)
 
 
 def test_requirements_without_hashes_or_no_source_are_refused(source, tmp_path):
     (source / "requirements.lock").write_text("x==1\n")
     with pytest.raises(UsageError, match="has no hashes"):
-        read_release("blog", app(), source)
+        read_release(WANTED, app(), source)
     with pytest.raises(UsageError, match="is not a folder"):
-        read_release("blog", app(), tmp_path / "nowhere")
+        read_release(WANTED, app(), tmp_path / "nowhere")
     (source / "requirements.lock").unlink()
     with pytest.raises(UsageError, match="cannot be read"):
-        read_release("blog", app(), source)
+        read_release(WANTED, app(), source)
 
 
 @pytest.mark.parametrize("static", [".", "..", "pkg/..", "../src", "pkg/../../other", "//"])
 def test_static_files_lie_in_a_folder_of_their_own(source, static):
     (source.parent / "other").mkdir()
     with pytest.raises(UsageError, match="no folder inside the source"):
-        read_release("blog", app(static=static), source)
+        read_release(WANTED, app(static=static), source)
 
 
 def test_a_folder_of_static_files_has_to_be_there(source):
     with pytest.raises(UsageError, match="is not there"):
-        read_release("blog", app(static="pkg/static"), source)
+        read_release(WANTED, app(static="pkg/static"), source)
     (source / "pkg/static").mkdir()
-    read_release("blog", app(static="pkg/static"), source)
+    read_release(WANTED, app(static="pkg/static"), source)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from hosts import GunicornSettings, NginxSettings, app, host
+from hosts import NginxSettings, app, gunicorn, host
 from jinja2 import nodes
 
 from deployer.allocate import allocate
@@ -175,7 +175,7 @@ def test_a_static_file_of_the_last_release_is_not_served_under_the_address_of_th
 @pytest.mark.parametrize("cores", [1, 4, 64])
 def test_tasks_and_descriptors_of_the_units_suffice_at_every_size(cores):
     connections = 100_000
-    apps = {"blog": app(gunicorn=GunicornSettings(worker_memory_mib=24))}
+    apps = {"blog": app(gunicorn=gunicorn(worker_memory_mib=24))}
     declaration = host(cpu_cores=cores, memory_mib=65536, connections=connections, apps=apps)
     budget = allocate(declaration)
     result = render(declaration, budget)

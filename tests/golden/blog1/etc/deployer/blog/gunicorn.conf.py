@@ -1,8 +1,8 @@
 # Written by deployer from inventory entry blog1: 1 core, 1024 MiB, 1000 connections.
 # The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
-#   MemoryMax = 124 MiB: fixed 124 + share 0 (derived)
-#   workers = 1 processes: one event loop keeps one core busy; 1 fit into 124 MiB (derived)
-#   timeout = 30 s: a worker that is silent so long is replaced (default)
+#   MemoryMax = 128 MiB: fixed 128 + share 0 (derived)
+#   workers = 1 processes: one event loop keeps one core busy; 1 fit into 128 MiB (derived)
+#   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
 #   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)

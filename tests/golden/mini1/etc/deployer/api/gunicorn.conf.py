@@ -1,8 +1,8 @@
 # Written by deployer from inventory entry mini1: 2 cores, 2048 MiB, 1000 connections.
 # The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
-#   MemoryMax = 220 MiB: fixed 124 + share 96 (derived)
-#   workers = 2 processes: one event loop keeps one core busy; 2 fit into 220 MiB (derived)
-#   timeout = 30 s: a worker that is silent so long is replaced (default)
+#   MemoryMax = 224 MiB: fixed 128 + share 96 (derived)
+#   workers = 2 processes: one event loop keeps one core busy; 2 fit into 224 MiB (derived)
+#   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
 #   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)

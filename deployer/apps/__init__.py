@@ -1,0 +1,10 @@
+"""What every app has, whichever service runs it: places on the host, what it asks of memory, what it wants there."""
+
+from __future__ import annotations
+
+from deployer.apps.claims import beside_parts
+from deployer.apps.places import AppPlaces
+from deployer.apps.unit import UnitText, unit_numbers, unit_text
+from deployer.apps.wanted import app_wanted
+
+__all__ = ["AppPlaces", "UnitText", "app_wanted", "beside_parts", "unit_numbers", "unit_text"]

@@ -1,0 +1,93 @@
+"""The unit of anything that runs an app's code: what its template is given, and the limits that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from deployer.apps.places import AppPlaces
+from deployer.budget import Grant
+from deployer.declaration import Declaration
+from deployer.links import Chain
+from deployer.numbers import Numbers, derived
+
+#: What a process may reach: nothing but unix sockets, this host, or the world.
+Network = Literal["none", "loopback", "internet"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitText:
+    """What ``systemd/app-sandbox.j2`` and the unit templates are given of an app.
+
+    Attributes:
+        environment: Variables; secrets are credentials instead.
+        credentials: Secrets by name, and their paths on the host.
+        groups: System groups besides its own.
+        after: Units that must be up before.
+        network: What the process may reach.
+        jit: It writes machine code at run time.
+    """
+
+    environment: Mapping[str, str]
+    credentials: Mapping[str, str]
+    groups: tuple[str, ...]
+    after: tuple[str, ...]
+    network: Network
+    jit: bool
+
+
+def unit_text(declaration: Declaration, chain: Chain, name: str, *, listens_on_port: bool = False) -> UnitText:
+    """Put together what the units of an app have in common; what the user declares wins.
+
+    Args:
+        declaration: The host.
+        chain: Its chain of connections.
+        name: The app.
+        listens_on_port: It listens on a TCP port of this host, instead of on a unix socket.
+    """
+    app, places = declaration.apps[name], AppPlaces(name)
+    access = chain.access.get(name, {}).values()
+    environment: dict[str, str] = {}
+    credentials = {secret: places.secret(secret) for secret in app.secrets}
+    for one in access:
+        environment |= one.environment
+        credentials |= one.credentials
+    network: Network = "internet" if app.internet else "loopback" if listens_on_port else "none"
+    return UnitText(
+        environment=environment | dict(sorted(app.environment.items())),
+        credentials=dict(sorted(credentials.items())),
+        groups=tuple(dict.fromkeys(group for one in access for group in one.groups)),
+        after=tuple(dict.fromkeys(unit for one in access for unit in one.after)),
+        network=network,
+        jit=chain.runner_of(name).jit,
+    )
+
+
+def unit_numbers(declaration: Declaration, grant: Grant, *, tasks: int, tasks_because: str, stop_s: int) -> Numbers:
+    """Derive the limits of a unit that runs an app's code, named as systemd names them.
+
+    Args:
+        declaration: The host.
+        grant: What its taker was given.
+        tasks: Processes and threads that it may have.
+        tasks_because: Why.
+        stop_s: How long it has to finish what it has begun, s.
+    """
+    connections = declaration.target.connections
+    swap_mib = grant.memory_mib // 4 if declaration.hardware.swap_mib else 0
+    taker = f"ledger.{grant.taker}"
+    return {
+        "MemoryMax": derived(grant.memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}", taker),
+        "MemorySwapMax": derived(
+            swap_mib, "MiB", "a quarter of MemoryMax" if swap_mib else "the host has no swap", "hardware.swap_mib"
+        ),
+        "TasksMax": derived(tasks, "tasks", tasks_because, taker),
+        "LimitNOFILE": derived(
+            max(8192, connections + 1024),
+            "descriptors",
+            "one process may have to hold every visitor's connection",
+            "target.connections",
+        ),
+        "TimeoutStopSec": derived(stop_s, "s", "what it has begun is finished first"),
+    }

@@ -1,0 +1,122 @@
+"""What every app wants on the host, whichever service runs it: user, folders, secrets, release, migration, probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from deployer.apps.places import AppPlaces
+from deployer.apps.unit import unit_text
+from deployer.budget import HostBudget
+from deployer.declaration import Declaration
+from deployer.service import (
+    CommandWanted,
+    DirectoryWanted,
+    FileWanted,
+    HttpProbe,
+    ReleaseWanted,
+    SecretWanted,
+    UnitWanted,
+    UserWanted,
+    Validator,
+    Wanted,
+)
+
+
+def app_wanted(
+    name: str,
+    declaration: Declaration,
+    budget: HostBudget,
+    *,
+    packages: tuple[str, ...],
+    files: tuple[FileWanted, ...],
+    units: tuple[UnitWanted, ...],
+    environment: Literal["python", "node", "none"] = "none",
+    lock: str = "",
+    must_have: Mapping[str, str] | None = None,
+) -> Wanted:
+    """Put together what an app wants.
+
+    Args:
+        name: The app.
+        declaration: The host.
+        budget: Its budget.
+        packages: Debian packages of what runs it.
+        files: Its units and configs.
+        units: Its units, in the order in which they start.
+        environment: What it needs besides its source.
+        lock: The file that says so, relative to the source.
+        must_have: Files that the source must hold, and what makes them.
+    """
+    places, app = AppPlaces(name), declaration.apps[name]
+    release = ReleaseWanted(
+        app=name,
+        folder=places.releases,
+        user=places.user,
+        current=places.current,
+        restarts=budget.chain.units_of(name),
+        must_have=must_have or {},
+    )
+    if environment == "python":
+        release = replace(release, packages="python", lock=lock, environments=places.venvs, environment=places.venv)
+    elif environment == "node":
+        release = replace(
+            release,
+            packages="node",
+            lock=lock,
+            environments=f"{places.home}/modules",
+            environment=f"{places.home}/current/modules",
+        )
+    return Wanted(
+        packages=packages,
+        users=(UserWanted(name=places.user, home=places.home),),
+        directories=(
+            DirectoryWanted(path="/etc/deployer"),
+            DirectoryWanted(path="/etc/deployer/secrets", mode="0700"),
+            DirectoryWanted(path=places.home),
+        ),
+        secrets=tuple(SecretWanted(path=places.secret(secret)) for secret in app.secrets),
+        releases=(release,),
+        files=files,
+        commands=_commands(name, declaration, budget),
+        units=units,
+        probes=tuple(_probe(name, declaration, upstream) for upstream in budget.chain.upstreams_of(name)),
+        validators=(
+            Validator(
+                name=f"systemd-analyze verify (units of {name})",
+                argv=("systemd-analyze", "verify", *(unit.unit for unit in units)),
+            ),
+        ),
+    )
+
+
+def _probe(name: str, declaration: Declaration, upstream: str) -> HttpProbe:
+    """Ask the app itself, past nginx."""
+    app = declaration.apps[name]
+    host = app.server_names[0].replace("*", "www")
+    if upstream.startswith("unix:"):
+        return HttpProbe(path=app.health_path, host=host, socket=upstream.removeprefix("unix:"))
+    return HttpProbe(path=app.health_path, host=host, port=int(upstream.rpartition(":")[2]))
+
+
+def _commands(name: str, declaration: Declaration, budget: HostBudget) -> tuple[CommandWanted, ...]:
+    database = declaration.apps[name].database
+    if database is None:
+        return ()
+    places, text = AppPlaces(name), unit_text(declaration, budget.chain, name)
+    return tuple(
+        CommandWanted(
+            name=f"{verb} {name}",
+            argv=budget.chain.runner_of(name).argv(words),
+            before=budget.chain.units_of(name)[0],
+            once=once,
+            app=name,
+            user=places.user,
+            cwd=places.current,
+            environment={"DB_POOL_SIZE": "1", **text.environment},
+            credentials=text.credentials,
+        )
+        for verb, words, once in (("migrate", database.migrate, None), ("seed", database.seed, f"seed {name}"))
+        if words
+    )

@@ -1,0 +1,130 @@
+"""The links of the chain of connections: what each taker that runs code adds to it, and what it gets from servers.
+
+They are worked out from the declaration alone, before any memory is given away: claims need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deployer.numbers import Numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What an app is given by a server of its host that it uses.
+
+    Attributes:
+        environment: Variables that tell the app where the server is.
+        credentials: Secrets by name, and their paths on the host.
+        groups: System groups that may open the server's socket.
+        after: Units that must be up before the app.
+        connection_parts: Memory that each connection costs the app's own process, MiB, by name.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    connection_parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """How commands of an app are run by the service that runs the app: its workers, its timers, its migration.
+
+    Attributes:
+        folder: Where a command without a slash is looked for; relative paths start from the release.
+        programs: Commands that are somewhere else, with their paths.
+        jit: It writes machine code at run time, which the unit must then not forbid.
+        job_environment: Variables that keep one process within its MemoryMax; ``{heap_mib}`` stands for what is left
+            of it for the heap.
+        heap_share: Share of MemoryMax that the heap may have, after ``heap_beside_mib``.
+        heap_beside_mib: What such a process needs besides its heap, MiB.
+    """
+
+    folder: str
+    programs: Mapping[str, str] = field(default_factory=dict)
+    jit: bool = False
+    job_environment: Mapping[str, str] = field(default_factory=dict)
+    heap_share: float = 1.0
+    heap_beside_mib: float = 0.0
+
+    def argv(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """Give a command with its program as a whole path."""
+        first, *rest = words
+        if "/" not in first:
+            first = self.programs.get(first, f"{self.folder}/{first}")
+        return (first, *rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLinks:
+    """What one taker that runs code (an app, a worker of it, a timer) adds to the chain of connections.
+
+    Attributes:
+        app: The app that it belongs to.
+        processes: How many of it run.
+        pool_size: Connections that each process may open to each server that the app uses.
+        numbers: Its links by their short names: ``workers``, ``threads``, ``pool_size``.
+        upstreams: Where nginx reaches it, as nginx writes it; none for what serves no visitors.
+        units: Its units, in the order in which they start; they are restarted for another release.
+        runner: How its commands are run; None for what is a command itself.
+    """
+
+    app: str
+    processes: int
+    pool_size: int
+    numbers: Numbers = field(default_factory=dict)
+    upstreams: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    runner: Runner | None = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain of connections: visitors -> nginx -> workers -> pools -> servers.
+
+    Attributes:
+        numbers: Each link by its name, with provenance; those of a taker as ``TAKER.NAME``.
+        links: What each taker adds to it.
+        access: What each app is given by the servers that it uses, by server.
+    """
+
+    numbers: Numbers
+    links: Mapping[str, AppLinks] = field(default_factory=dict)
+    access: Mapping[str, Mapping[str, Access]] = field(default_factory=dict)
+
+    def users_of(self, server: str) -> tuple[str, ...]:
+        """Give the takers that use a server."""
+        return tuple(taker for taker, link in self.links.items() if server in self.access.get(link.app, {}))
+
+    def connections_to(self, server: str) -> int:
+        """Sum what all apps may open to a server at once."""
+        return sum(self.links[taker].processes * self.links[taker].pool_size for taker in self.users_of(server))
+
+    def of_taker(self, taker: str) -> Numbers:
+        """Give a taker's own links, by their short names."""
+        return self.links[taker].numbers
+
+    def runner_of(self, app: str) -> Runner:
+        """Say how commands of an app are run; a host's app has one service that runs it."""
+        return next(link.runner for link in self.links.values() if link.app == app and link.runner is not None)
+
+    def units_of(self, app: str) -> tuple[str, ...]:
+        """Name all units of an app: those that serve visitors first, then its workers."""
+        return tuple(unit for link in self.links.values() if link.app == app for unit in link.units)
+
+    def upstreams_of(self, app: str) -> tuple[str, ...]:
+        """Say where nginx reaches an app."""
+        return tuple(place for link in self.links.values() if link.app == app for place in link.upstreams)
+
+    def connection_parts(self, taker: str) -> Mapping[str, float]:
+        """Price the connections of one process of a taker in its own memory, MiB, by name."""
+        link = self.links[taker]
+        return {
+            f"{name}, {link.pool_size} x {mib:g} MiB": link.pool_size * mib
+            for access in self.access.get(link.app, {}).values()
+            for name, mib in access.connection_parts.items()
+        }

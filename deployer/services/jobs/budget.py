@@ -1,0 +1,122 @@
+"""What the background workers and timers of apps need: all fixed, and all at the same time.
+
+A timer may run while everything else is at its worst, so its memory is kept for it day and night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from deployer.app import BackgroundWorker, Job, Timer
+from deployer.apps import AppPlaces, unit_numbers
+from deployer.budget import Claim, Grant
+from deployer.declaration import Declaration
+from deployer.links import AppLinks, Chain, Runner
+from deployer.numbers import Numbers, default, derived, pinned
+from deployer.service import Contradictions
+from deployer.units import round_down
+
+#: How long a job may finish what it has begun, s.
+STOP_S = 30
+#: Threads and child processes of one process of a job.
+TASKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AppJob:
+    """One worker or timer of one app."""
+
+    app: str
+    name: str
+    job: Job
+
+    @property
+    def taker(self) -> str:
+        """Its name in the ledger."""
+        return f"{self.app}-{self.name}"
+
+    @property
+    def kind(self) -> str:
+        """The key of the inventory that it stands under."""
+        return "background" if isinstance(self.job, BackgroundWorker) else "timers"
+
+    @property
+    def processes(self) -> int:
+        """How many of it run at once."""
+        return self.job.processes if isinstance(self.job, BackgroundWorker) else 1
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Units that always run: each process of a worker, but not what a timer starts."""
+        places = AppPlaces(self.app)
+        if isinstance(self.job, Timer):
+            return ()
+        return tuple(places.job_unit(self.name, number) for number in range(1, self.processes + 1))
+
+
+def jobs_of(declaration: Declaration) -> Iterator[AppJob]:
+    """Give all workers and timers of a host."""
+    for app_name, app in declaration.apps.items():
+        for name, job in (*app.background.items(), *app.timers.items()):
+            yield AppJob(app_name, name, job)
+
+
+def links(declaration: Declaration) -> Mapping[str, AppLinks]:
+    """Say what the jobs add to the chain: connections to the servers that their apps use."""
+    found = {}
+    for one in jobs_of(declaration):
+        uses = bool(declaration.servers_of(one.app))
+        size = one.job.pool_size if uses else 0
+        number = default(size, "connections", "a job does one thing at a time")
+        if "pool_size" in one.job.model_fields_set:
+            number = pinned(size, "connections", f"apps.{one.app}.{one.kind}.{one.name}.pool_size")
+        found[one.taker] = AppLinks(
+            app=one.app,
+            processes=one.processes,
+            pool_size=size,
+            numbers={"pool_size": number} if uses else {},
+            units=one.units,
+        )
+    return found
+
+
+def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
+    """Price each job: as many processes as it has, each as large as the inventory says."""
+    found = []
+    for one in jobs_of(declaration):
+        each = one.job.memory_mib
+        parts = {f"{one.processes} x {each} MiB" if one.processes > 1 else "one process": float(one.processes * each)}
+        for name, mib in chain.connection_parts(one.taker).items():
+            parts[name] = one.processes * mib
+        found.append(Claim(one.taker, parts))
+    return found
+
+
+def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
+    """Derive the limits of each process of a job from its part of the grant."""
+    found = {}
+    for one in jobs_of(declaration):
+        grant = grants[one.taker]
+        each_mib = grant.memory_mib // one.processes
+        memory = derived(each_mib, "MiB", f"{grant.memory_mib} MiB for {one.processes}", f"ledger.{one.taker}")
+        limits = unit_numbers(declaration, grant, tasks=TASKS, tasks_because="threads and children", stop_s=STOP_S)
+        found[one.taker] = {**limits, "MemoryMax": memory, **chain.of_taker(one.taker)}
+        if isinstance(one.job, Timer):
+            where = f"apps.{one.app}.timers.{one.name}.timeout_s"
+            found[one.taker]["TimeoutStartSec"] = pinned(one.job.timeout_s, "s", where)
+    return found
+
+
+def environment_of(runner: Runner, memory_mib: int) -> Mapping[str, str]:
+    """Give the variables that keep one process of a job within its memory."""
+    heap_mib = max(16, round_down(runner.heap_share * memory_mib - runner.heap_beside_mib, 1))
+    return {name: text.format(heap_mib=heap_mib) for name, text in runner.job_environment.items()}
+
+
+def contradictions(declaration: Declaration) -> Contradictions:
+    """Refuse a worker and a timer of one name, for their units would be one."""
+    for app_name, app in declaration.apps.items():
+        for name in app.timers:
+            if name in app.background:
+                yield ("apps", app_name, "timers", name), f"a background worker is called {name} already"
