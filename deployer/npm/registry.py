@@ -1,0 +1,179 @@
+"""Tarballs from the registry that the user's npm uses, each checked against the lock and kept by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deployer.errors import PreparationFailed
+from deployer.npm.lock import ADDRESS, Package
+
+#: npm's own; a lock names it wherever the packages really came from, and npm then asks the registry that is set.
+DEFAULT_REGISTRY = "https://npmjs.example/"
+#: A package's tarball beyond this is refused, bytes.
+MOST_TARBALL_BYTES = 128 << 20
+#: Longest silence of a registry, s.
+SILENCE_S = 30
+#: Longest time for one tarball, s.
+TARBALL_TIMEOUT_S = 300
+#: A registry that fails for the moment is asked this often, the first time included.
+ATTEMPTS = 3
+#: Rest before it is asked again, s; twice that before the next time.
+PAUSE_S = 1.0
+CHUNK_BYTES = 1 << 16
+#: Answers that may be another one a moment later.
+PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Where packages come from.
+
+    Attributes:
+        address: Of the registry, ending with a slash.
+        scopes: Other registries, by scope with its ``@``.
+    """
+
+    address: str = DEFAULT_REGISTRY
+    scopes: Mapping[str, str] = field(default_factory=dict)
+
+    def tarball_of(self, package: Package) -> str:
+        """Give the address of a package's tarball, as npm does with ``replace-registry-host=npmjs``."""
+        scope, slash, basename = package.name.rpartition("/")
+        registry = self.scopes.get(scope, self.address) if slash else self.address
+        if not package.resolved:
+            return f"{registry}{package.name}/-/{basename}-{package.version}.tgz"
+        there = urlsplit(package.resolved)
+        if there.netloc != urlsplit(DEFAULT_REGISTRY).netloc:
+            return package.resolved
+        return registry + there.path.lstrip("/")
+
+
+def registry_of(folder: Path, environ: Mapping[str, str] = os.environ) -> Registry:
+    """Read which registry the user has set: the environment before the app's .npmrc before the user's own.
+
+    Args:
+        folder: The app's source.
+        environ: The environment.
+
+    Raises:
+        PreparationFailed: An .npmrc cannot be read, or what is set is no address.
+    """
+    settings: dict[str, str] = {}
+    from_environment = {
+        name[len("npm_config_") :].lower(): value
+        for name, value in environ.items()
+        if name.lower().startswith("npm_config_") and value
+    }
+    for path in (Path(from_environment.get("userconfig") or Path.home() / ".npmrc"), folder / ".npmrc"):
+        settings |= _read_npmrc(path, environ)
+    settings |= {key: value for key, value in from_environment.items() if key == "registry"}
+    addresses = {key: value.rstrip("/") + "/" for key, value in settings.items()}
+    for key, address in addresses.items():
+        if not ADDRESS.fullmatch(address):
+            raise PreparationFailed(
+                f"{key} is set to what is no address of a registry, https://HOST/ or https://HOST:PORT/PATH/",
+                where="npm's settings: npm_config_registry, .npmrc of the app, ~/.npmrc",
+                next_step="npm config ls shows them",
+            )
+    scopes = {key.partition(":")[0]: value for key, value in addresses.items() if key.startswith("@")}
+    return Registry(addresses.get("registry", DEFAULT_REGISTRY), scopes)
+
+
+def _read_npmrc(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Give the lines that name a registry; everything else, logins above all, is passed over."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise PreparationFailed(f"npm's settings cannot be read: {error}", where=str(path)) from error
+    lines = re.findall(r"^\s*(registry|@[\w.~-]+:registry)\s*=\s*(.*?)\s*$", text, re.MULTILINE)
+    return {
+        key: re.sub(r"\$\{(\w+)\}", lambda name: environ.get(name[1], name[0]), value.strip("\"'"))
+        for key, value in lines
+    }
+
+
+def fetch_tarball(package: Package, registry: Registry, kept: Path) -> bytes:
+    """Give a package's tarball: the kept one if its bytes are still right, else from the registry.
+
+    Args:
+        package: The package.
+        registry: Where to get it.
+        kept: Folder of tarballs, by content.
+
+    Raises:
+        PreparationFailed: The registry does not have it, is not reached, or sends other bytes than the lock says.
+    """
+    path = kept / f"{package.sha512.hex()[:64]}.tgz"
+    try:
+        data = path.read_bytes()
+    except OSError:
+        data = b""
+    if hashlib.sha512(data).digest() == package.sha512:
+        return data
+    address = registry.tarball_of(package)
+    data = _download(package, address)
+    if hashlib.sha512(data).digest() != package.sha512:
+        raise PreparationFailed(
+            f"{package} is not what the lock says: its sha512 is another one",
+            where=address,
+            next_step="do not use it; ask the registry's keeper, or make the lock anew if the package was changed",
+        )
+    _keep(path, data)
+    return data
+
+
+def _download(package: Package, address: str) -> bytes:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _read(package, address)
+        except urllib.error.HTTPError as error:
+            reason = f"the registry answers {error.code} {error.reason}"
+            if error.code not in PASSING_STATUSES:
+                break
+        except (OSError, HTTPException, OverflowError) as error:  # the last is what an impossible port gives
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        if attempt < ATTEMPTS:
+            time.sleep(attempt * PAUSE_S)
+    raise PreparationFailed(
+        f"{package} cannot be fetched: {reason}",
+        where=address,
+        next_step="look at this machine's way to the registry, and at `registry` in .npmrc",
+    )
+
+
+def _read(package: Package, address: str) -> bytes:
+    give_up_at = time.monotonic() + TARBALL_TIMEOUT_S
+    received = bytearray()
+    with urllib.request.build_opener().open(address, timeout=SILENCE_S) as answer:
+        while chunk := answer.read(CHUNK_BYTES):
+            received += chunk
+            if len(received) > MOST_TARBALL_BYTES:
+                raise PreparationFailed(
+                    f"{package} is larger than {MOST_TARBALL_BYTES >> 20} MiB", where=address, next_step="do without it"
+                )
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"it takes longer than {TARBALL_TIMEOUT_S} s")
+    return bytes(received)
+
+
+def _keep(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fetching-", delete=False) as file:
+            file.write(data)
+        Path(file.name).rename(path)  # whole or not at all: others may fetch the same meanwhile
+    except OSError as error:
+        raise PreparationFailed(f"the packages cannot be kept: {error}", where=str(path.parent)) from error
