@@ -99,7 +99,8 @@ def _warnings(rendered: Rendered, seen: Mapping[str, Any]) -> Iterator[str]:
     if cores is not None and cores > hardware.cpu_cores:
         yield f"the host has {_count(cores, 'core')}, only {hardware.cpu_cores} declared: the rest is not used"
     if facts.get("cgroup") == "v1":
-        yield "the host has cgroup v1: MemoryMax is enforced, limits of swap and the weights of IO are not"
+        unheeded = "limits of swap, MemoryHigh and the weights of IO are not"
+        yield f"the host has cgroup v1: MemoryMax is enforced; {unheeded}"
     somaxconn, backlog = facts.get("somaxconn"), _number(rendered, "backlog")
     if somaxconn is not None and backlog and somaxconn < backlog:
         yield f"the kernel takes {somaxconn} waiting connections, nginx asks for {backlog}: net.core.somaxconn"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from deployer.budget import Claim, HostBudget, reserves, share, usable_mib
+from deployer.budget import Claim, HostBudget, Reserve, reserves, share, usable_mib
 from deployer.catalog import running
 from deployer.chain import connection_chain
 from deployer.declaration import Declaration
@@ -33,7 +33,7 @@ def allocate(declaration: Declaration) -> HostBudget:
     """
     chain = chain_of(declaration)
     claims = _claims(declaration, chain)
-    kept = reserves(declaration)
+    kept = _reserves(declaration)
     usable = usable_mib(declaration)
     available = usable - sum(reserve.mib for reserve in kept)
     if sum(claim.fixed_mib for claim in claims) > available:
@@ -82,6 +82,11 @@ def _claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     return [claim for service in running(declaration) for claim in service.claims(declaration, chain)]
 
 
+def _reserves(declaration: Declaration) -> tuple[Reserve, ...]:
+    of_services = [reserve for service in running(declaration) for reserve in service.reserves(declaration)]
+    return (*reserves(declaration), *of_services)
+
+
 def _remedies(declaration: Declaration) -> Iterator[Remedy]:
     for service in running(declaration):
         yield from service.remedies(declaration)
@@ -89,6 +94,6 @@ def _remedies(declaration: Declaration) -> Iterator[Remedy]:
 
 def _shortage_mib(declaration: Declaration) -> int:
     """Say how much is missing; 0 or less if it fits."""
-    kept = sum(reserve.mib for reserve in reserves(declaration))
+    kept = sum(reserve.mib for reserve in _reserves(declaration))
     claims = _claims(declaration, chain_of(declaration))
     return sum(claim.fixed_mib for claim in claims) + kept - usable_mib(declaration)

@@ -11,12 +11,13 @@ from importlib.metadata import entry_points
 from deployer.declaration import Declaration
 from deployer.errors import UsageError
 from deployer.service import Service
-from deployer.services import gunicorn, jobs, mysql, nginx, systemd
+from deployer.services import gunicorn, jobs, kernel, mysql, nginx, systemd
 
 ENTRY_POINTS = "deployer.services"
 
 SHIPPED: tuple[Service, ...] = (
     systemd.SERVICE,
+    kernel.SERVICE,
     mysql.SERVICE,
     gunicorn.SERVICE,
     jobs.SERVICE,

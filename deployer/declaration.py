@@ -28,6 +28,10 @@ class ServiceSettings(Declared):
     holds_databases: ClassVar[bool] = False
     """Whether apps may have their database there."""
 
+    def swap_made_mib(self, _hardware: Hardware) -> int:
+        """Say how much swap the service makes, MiB."""
+        return 0
+
 
 class Declaration(Declared):
     """One host, as declared: the only input of the budget and the renders.
@@ -49,6 +53,14 @@ class Declaration(Declared):
     """Addresses of load generators, exempt from the limits per visitor."""
     settings: Mapping[str, Declared] = Field(default_factory=dict)
     """Settings of each service that runs here, by the service's name."""
+
+    @property
+    def swap_mib(self) -> int:
+        """Swap that the host has once it is deployed, MiB: what was there, and what a service makes."""
+        made = sum(
+            one.swap_made_mib(self.hardware) for one in self.settings.values() if isinstance(one, ServiceSettings)
+        )
+        return self.hardware.swap_mib + made
 
     @property
     def databases(self) -> tuple[str, ...]:

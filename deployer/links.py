@@ -35,7 +35,7 @@ class Runner:
     """How commands of an app are run by the service that runs the app: its workers, its timers, its migration.
 
     Attributes:
-        folder: Where a command without a slash is looked for; relative paths start from the release.
+        folder: Where a command without a slash is looked for.
         programs: Commands that are somewhere else, with their paths.
         jit: It writes machine code at run time, which the unit must then not forbid.
         job_environment: Variables that keep one process within its MemoryMax; ``{heap_mib}`` stands for what is left
@@ -51,11 +51,13 @@ class Runner:
     heap_share: float = 1.0
     heap_beside_mib: float = 0.0
 
-    def argv(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        """Give a command with its program as a whole path."""
+    def argv(self, words: tuple[str, ...], release: str) -> tuple[str, ...]:
+        """Give a command with its program as a whole path; one with a slash is looked for in the release."""
         first, *rest = words
         if "/" not in first:
             first = self.programs.get(first, f"{self.folder}/{first}")
+        elif not first.startswith("/"):
+            first = f"{release}/{first}"
         return (first, *rest)
 
 

@@ -80,8 +80,10 @@ def render(declaration: Declaration, budget: HostBudget, *, template_folders: Se
     services = running(declaration)
     wanted = together([service.wanted(declaration, budget) for service in services])
     environment = _environment(template_folders, [service.templates for service in services if service.templates])
+    # a file of the kernel's names what all services want of it
+    shared = {"sysctls": wanted.sysctls}
     files = tuple(
-        RenderedFile(file, _render_one(environment, file, declaration, budget))
+        RenderedFile(file, _render_one(environment, file, declaration, budget, shared))
         for file in sorted(wanted.files, key=lambda file: file.path)
     )
     return Rendered(declaration, budget, files, wanted)
@@ -90,7 +92,7 @@ def render(declaration: Declaration, budget: HostBudget, *, template_folders: Se
 def _environment(template_folders: Sequence[Path], of_services: Sequence[Path]) -> jinja2.Environment:
     shipped = jinja2.ChoiceLoader([jinja2.FileSystemLoader(folder) for folder in (SHIPPED, *of_services)])
     own = [jinja2.FileSystemLoader(folder) for folder in template_folders]
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([*own, shipped, jinja2.PrefixLoader({"builtin": shipped})]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -98,10 +100,16 @@ def _environment(template_folders: Sequence[Path], of_services: Sequence[Path]) 
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - configs, not HTML; what users declare is matched against patterns
     )
+    environment.filters["systemd_argument"] = systemd_argument
+    return environment
 
 
 def _render_one(
-    environment: jinja2.Environment, file: FileWanted, declaration: Declaration, budget: HostBudget
+    environment: jinja2.Environment,
+    file: FileWanted,
+    declaration: Declaration,
+    budget: HostBudget,
+    shared: Mapping[str, object],
 ) -> bytes:
     numbers = budget.numbers[file.taker]
 
@@ -110,6 +118,7 @@ def _render_one(
         return _header(file, declaration, shown)
 
     context: dict[str, object] = {
+        **shared,
         **file.context,
         "n": {name: number.value for name, number in numbers.items()},
         "host": declaration.host,
@@ -149,3 +158,8 @@ def systemd_word(text: str) -> str:
     """Quote one word of a systemd setting so that it is taken as it is."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
+
+
+def systemd_argument(text: str) -> str:
+    """Quote one word of a systemd command line, where a dollar sign would be replaced besides."""
+    return systemd_word(text).replace("$", "$$")

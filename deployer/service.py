@@ -12,7 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from deployer.budget import Claim, Grant, HostBudget
+from deployer.budget import Claim, Grant, HostBudget, Reserve
 from deployer.declaration import Declaration
 from deployer.hardware import Declared
 from deployer.links import Access, AppLinks, Chain
@@ -131,11 +131,13 @@ class SysctlWanted:
     Attributes:
         name: As sysctl writes it: ``net.core.somaxconn``.
         value: What it shall be.
+        because: Why, for people.
         least: The host may have more: then nothing is changed.
     """
 
     name: str
     value: str
+    because: str
     least: bool = False
 
 
@@ -182,10 +184,15 @@ class Validator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpProbe:
-    """A request that has to be answered before a deploy is committed: to ``port`` of this host, or to ``socket``."""
+    """A request that has to be answered before a deploy is committed: to ``port`` of this host, or to ``socket``.
+
+    Attributes:
+        unit: The one process of several that answers it: the next is not restarted before it does.
+    """
 
     path: str
     host: str
+    unit: str = ""
     port: int = 0
     socket: str = ""
     tls: bool = False
@@ -323,6 +330,7 @@ class Service:
         rank: When it starts.
         runs: Whether this host has it.
         claims: What it asks of the host's memory.
+        reserves: Memory that it makes the kernel use, which nobody is given.
         numbers: Its settings, from what it was granted, by taker.
         wanted: What it wants on the host.
         settings: What an inventory may say under ``services.NAME``; None: nothing.
@@ -346,6 +354,7 @@ class Service:
     settings: type[Declared] | None = None
     always: bool = False
     app_settings: type[Declared] | None = None
+    reserves: Callable[[Declaration], Sequence[Reserve]] = _none
     links: Callable[[Declaration], Mapping[str, AppLinks]] = _no_links
     access: Callable[[Declaration, str], Access] = _nothing
     remedies: Callable[[Declaration], Iterable[Remedy]] = _none

@@ -64,7 +64,9 @@ def unit_text(declaration: Declaration, chain: Chain, name: str, *, listens_on_p
     )
 
 
-def unit_numbers(declaration: Declaration, grant: Grant, *, tasks: int, tasks_because: str, stop_s: int) -> Numbers:
+def unit_numbers(
+    declaration: Declaration, grant: Grant, *, tasks: int, tasks_because: str, stop_s: int, processes: int = 1
+) -> Numbers:
     """Derive the limits of a unit that runs an app's code, named as systemd names them.
 
     Args:
@@ -73,12 +75,14 @@ def unit_numbers(declaration: Declaration, grant: Grant, *, tasks: int, tasks_be
         tasks: Processes and threads that it may have.
         tasks_because: Why.
         stop_s: How long it has to finish what it has begun, s.
+        processes: Units that share the grant, each with one process.
     """
-    connections = declaration.target.connections
-    swap_mib = grant.memory_mib // 4 if declaration.hardware.swap_mib else 0
-    taker = f"ledger.{grant.taker}"
-    return {
-        "MemoryMax": derived(grant.memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}", taker),
+    connections, taker = declaration.target.connections, f"ledger.{grant.taker}"
+    memory_mib = grant.memory_mib // processes
+    swap_mib = memory_mib // 4 if declaration.swap_mib else 0
+    shared = f", for {processes} processes" if processes > 1 else ""
+    found = {
+        "MemoryMax": derived(memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}{shared}", taker),
         "MemorySwapMax": derived(
             swap_mib, "MiB", "a quarter of MemoryMax" if swap_mib else "the host has no swap", "hardware.swap_mib"
         ),
@@ -91,3 +95,9 @@ def unit_numbers(declaration: Declaration, grant: Grant, *, tasks: int, tasks_be
         ),
         "TimeoutStopSec": derived(stop_s, "s", "what it has begun is finished first"),
     }
+    if swap_mib:
+        # without swap there is nothing to reclaim: a unit above MemoryHigh would stand still and never be ended
+        found["MemoryHigh"] = derived(
+            memory_mib * 9 // 10, "MiB", "0.9 of MemoryMax: it is slowed down and swapped out first", taker
+        )
+    return found

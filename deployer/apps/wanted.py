@@ -108,7 +108,7 @@ def _commands(name: str, declaration: Declaration, budget: HostBudget) -> tuple[
     return tuple(
         CommandWanted(
             name=f"{verb} {name}",
-            argv=budget.chain.runner_of(name).argv(words),
+            argv=budget.chain.runner_of(name).argv(words, places.current),
             before=budget.chain.units_of(name)[0],
             once=once,
             app=name,

@@ -13,7 +13,7 @@ from deployer.apps import AppPlaces, unit_numbers
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
 from deployer.links import AppLinks, Chain, Runner
-from deployer.numbers import Numbers, default, derived, pinned
+from deployer.numbers import Derived, Numbers, default, pinned
 from deployer.service import Contradictions
 from deployer.units import round_down
 
@@ -95,16 +95,23 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive the limits of each process of a job from its part of the grant."""
-    found = {}
+    found: dict[str, dict[str, Derived]] = {}
     for one in jobs_of(declaration):
-        grant = grants[one.taker]
-        each_mib = grant.memory_mib // one.processes
-        memory = derived(each_mib, "MiB", f"{grant.memory_mib} MiB for {one.processes}", f"ledger.{one.taker}")
-        limits = unit_numbers(declaration, grant, tasks=TASKS, tasks_because="threads and children", stop_s=STOP_S)
-        found[one.taker] = {**limits, "MemoryMax": memory, **chain.of_taker(one.taker)}
+        limits = unit_numbers(
+            declaration,
+            grants[one.taker],
+            tasks=TASKS,
+            tasks_because="threads and children",
+            stop_s=STOP_S,
+            processes=one.processes,
+        )
+        found[one.taker] = {**limits, **chain.of_taker(one.taker)}
         if isinstance(one.job, Timer):
-            where = f"apps.{one.app}.timers.{one.name}.timeout_s"
-            found[one.taker]["TimeoutStartSec"] = pinned(one.job.timeout_s, "s", where)
+            found[one.taker]["TimeoutStartSec"] = (
+                pinned(one.job.timeout_s, "s", f"apps.{one.app}.timers.{one.name}.timeout_s")
+                if "timeout_s" in one.job.model_fields_set
+                else default(one.job.timeout_s, "s", "it is ended after an hour")
+            )
     return found
 
 

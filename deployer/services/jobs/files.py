@@ -23,7 +23,7 @@ def _of_job(one: AppJob, declaration: Declaration, budget: HostBudget) -> Wanted
         "name": one.name,
         "job": one.job,
         "places": places,
-        "argv": runner.argv(one.job.command),
+        "argv": runner.argv(one.job.command, places.current),
         "job_environment": environment_of(runner, budget.count(one.taker, "MemoryMax")),
         "text": unit_text(declaration, budget.chain, one.app),
     }

@@ -1,0 +1,28 @@
+"""The kernel: the few settings that a web host needs, each with its reason, and swap where it is wanted."""
+
+from __future__ import annotations
+
+from deployer.service import Rank, Service
+from deployer.services.kernel.budget import contradictions, numbers, reserves
+from deployer.services.kernel.files import wanted
+from deployer.services.kernel.settings import KernelSettings, settings_of
+
+SERVICE = Service(
+    name="kernel",
+    rank=Rank.SYSTEM,
+    runs=lambda declaration: bool(declaration.apps),
+    reserves=reserves,
+    claims=lambda _declaration, _chain: (),
+    numbers=numbers,
+    wanted=wanted,
+    settings=KernelSettings,
+    always=True,
+    contradictions=contradictions,
+    experimental=lambda declaration: (
+        ("services.kernel.swap: swap was made on no host yet, a container cannot",)
+        if settings_of(declaration).swap != "keep"
+        else ()
+    ),
+)
+
+__all__ = ["SERVICE", "KernelSettings"]
