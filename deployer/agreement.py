@@ -105,6 +105,7 @@ def _warnings(rendered: Rendered, seen: Mapping[str, Any]) -> Iterator[str]:
     if somaxconn is not None and backlog and somaxconn < backlog:
         yield f"the kernel takes {somaxconn} waiting connections, nginx asks for {backlog}: net.core.somaxconn"
     for service in running(rendered.declaration):
+        yield from (f"experimental: {note}" for note in service.experimental(rendered.declaration))
         for package, series in service.versions(rendered.declaration).items():
             version = seen["packages"].get(package)
             if version is not None and not _matches(version, series):
