@@ -33,7 +33,8 @@ hosts:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the page's files, and what an installer would write of its pyproject.toml."""
     folder = tmp_path_factory.mktemp("package")
-    files = re.findall(
+    captioned = re.compile(r"^`(memcached_for_deployer/[\w./-]+)`\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    files = captioned.findall(PAGE.read_text())
         r"^`(memcached_for_deployer/[\w./-]+)`\n\n```\w*\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
     )
     assert len(files) == 7
@@ -41,12 +42,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    group, line = re.search(r'entry-points\."(.+?)"\]\n(\w+ = )"(.+?)"', files[0][1]), None
-    assert group
-    line = f"[{group[1]}]\n{group[2]}{group[3]}\n"
+    entry = re.search(r'entry-points\."(.+?)"\]\n(\w+ = )"(.+?)"', files[0][1])
+    assert entry
     information = folder / "memcached_for_deployer-1.0.dist-info"
     information.mkdir()
-    (information / "entry_points.txt").write_text(line)
+    (information / "entry_points.txt").write_text(f"[{entry[1]}]\n{entry[2]}{entry[3]}\n")
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: memcached-for-deployer\nVersion: 1.0\n")
     return folder
 
