@@ -35,8 +35,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
     captioned = re.compile(r"^`(memcached_for_deployer/[\w./-]+)`\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     files = captioned.findall(PAGE.read_text())
-        r"^`(memcached_for_deployer/[\w./-]+)`\n\n```\w*\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
-    )
     assert len(files) == 7
     for name, text in files:
         path = folder / name
