@@ -1,0 +1,1 @@
+"""A live feed of messages: aiohttp, Server-Sent Events and Redis."""

@@ -1,0 +1,1 @@
+"""A guest book: Flask and SQLite, every page made on the server."""
