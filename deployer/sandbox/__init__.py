@@ -5,20 +5,30 @@ own. What it cannot show is a kernel of its own: sysctls, out-of-memory handling
 """
 
 from deployer.sandbox.host import SandboxHost
+from deployer.sandbox.inside import Ended, Inside, inside
 from deployer.sandbox.lifecycle import down, down_all, generator_cpus, hosts, reset, up
 from deployer.sandbox.problem import SandboxError
 from deployer.sandbox.requirements import install_requirements, missing_requirements
 from deployer.sandbox.snapshots import drop_snapshot, save_snapshot, snapshots
+from deployer.sandbox.trees import TREES, MadeTree, Recipe, debian_tree, made_trees
 
 __all__ = [
+    "TREES",
+    "Ended",
+    "Inside",
+    "MadeTree",
+    "Recipe",
     "SandboxError",
     "SandboxHost",
+    "debian_tree",
     "down",
     "down_all",
     "drop_snapshot",
     "generator_cpus",
     "hosts",
+    "inside",
     "install_requirements",
+    "made_trees",
     "missing_requirements",
     "reset",
     "save_snapshot",

@@ -41,6 +41,11 @@ class Places:
         return self.root / "layers"
 
     @property
+    def trees(self) -> Path:
+        """Read-only trees with servers in them, to ask their binaries; no host stands on them."""
+        return self.root / "trees"
+
+    @property
     def snapshots(self) -> Path:
         """One small file per snapshot, naming its layers."""
         return self.root / "snapshots"
@@ -81,7 +86,7 @@ class Places:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o711)
-            for directory in (self.layers, self.snapshots, self.hosts, self.proxy, self.root / "locks"):
+            for directory in (self.layers, self.trees, self.snapshots, self.hosts, self.proxy, self.root / "locks"):
                 directory.mkdir(exist_ok=True)
         except OSError as error:
             raise SandboxError(f"the sandbox's directory cannot be made: {error}", where=str(self.root)) from error

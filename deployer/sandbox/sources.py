@@ -15,8 +15,9 @@ from deployer.sandbox.programs import run
 
 RELEASE = "bookworm"
 _FORMAT = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
-#: Debian's name of an archive: the suites of it that a host uses.
-_SUITES = {"Debian": f"{RELEASE} {RELEASE}-updates", "Debian-Security": f"{RELEASE}-security"}
+#: Debian's name of an archive: the suites of it that a release uses. What is called unstable has no others.
+_SUITES = {"Debian": "{release} {release}-updates", "Debian-Security": "{release}-security"}
+_UNSTABLE = "sid"
 #: Settings of apt that say how the machine's sources are to be trusted in time.
 _APT_SETTINGS = ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
 #: Settings of pip that name an index. A directory of the machine is of no use inside a host.
@@ -29,7 +30,7 @@ class Sources:
     """Package sources of this machine.
 
     Attributes:
-        apt: Text of a ``.sources`` file for Debian 12.
+        apt: Text of a ``.sources`` file for the release asked for.
         apt_settings: Lines of ``apt.conf`` that the sources need.
         pip_settings: Lines of ``pip.conf`` besides the proxy.
         certificates: Certificate authorities that the machine's administrator added.
@@ -41,8 +42,11 @@ class Sources:
     certificates: tuple[Path, ...]
 
 
-def machine_sources() -> Sources:
+def machine_sources(release: str = RELEASE) -> Sources:
     """Read the machine's configuration of apt, pip and its own certificate authorities.
+
+    Args:
+        release: Debian's name of the release whose packages are wanted; the machine's own may be another.
 
     Raises:
         SandboxError: apt knows no Debian archive.
@@ -52,23 +56,24 @@ def machine_sources() -> Sources:
         doing="reading the machine's package sources",
     )
     return Sources(
-        apt=apt_sources(listed),
+        apt=apt_sources(listed, release),
         apt_settings=apt_settings(run(["apt-config", "dump"], doing="reading apt's settings")),
         pip_settings=pip_settings(_pip_config()),
         certificates=tuple(sorted(CERTIFICATES.glob("**/*.crt"))),
     )
 
 
-def apt_sources(index_targets: str) -> str:
-    """Write the ``.sources`` text from apt's list of ``origin|label|address`` lines.
+def apt_sources(index_targets: str, release: str = RELEASE) -> str:
+    """Write the ``.sources`` text of a release from apt's list of ``origin|label|address`` lines.
 
     Raises:
         SandboxError: None of the lines is a Debian archive.
     """
+    archives = {"Debian": _UNSTABLE} if release == _UNSTABLE else _SUITES
     found: dict[tuple[str, str], None] = {}
     for line in index_targets.splitlines():
         origin, label, address = [*line.split("|", 2), "", ""][:3]
-        if origin == "Debian" and label in _SUITES:
+        if origin == "Debian" and label in archives:
             found[label, address] = None
     if not any(label == "Debian" for label, _ in found):
         raise SandboxError(
@@ -77,7 +82,7 @@ def apt_sources(index_targets: str) -> str:
             next_step="run apt-get update; the sandbox needs a Debian machine",
         )
     return "\n".join(
-        f"Types: deb\nURIs: {address}\nSuites: {_SUITES[label]}\nComponents: main\n"
+        f"Types: deb\nURIs: {address}\nSuites: {archives[label].format(release=release)}\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
         for label, address in found
     )

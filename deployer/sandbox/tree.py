@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from deployer.sandbox.bootstrap import bootstrap
 from deployer.sandbox.network import GATEWAY, PROXY
 from deployer.sandbox.places import Places
 from deployer.sandbox.programs import remove_tree, run
@@ -61,7 +62,7 @@ def ensure_tree(places: Places, say: Say) -> str:
         if part.exists():
             remove_tree(part)
         say("building the base tree, Debian 12 (once; about a minute)")
-        _bootstrap(part, sources, places)
+        bootstrap(part, RELEASE, sources, _PACKAGES, variant="important", arguments=["--skip=cleanup/apt/lists"])
         say("setting the base tree up")
         _furnish(part, sources, places)
         part.rename(final)
@@ -87,17 +88,6 @@ def _fingerprint(sources: Sources, places: Places) -> str:
 
 def _public_key(places: Places) -> str:
     return places.key_file.with_suffix(".pub").read_text()
-
-
-def _bootstrap(tree: Path, sources: Sources, places: Places) -> None:
-    listing = places.root / "base.sources"
-    listing.write_text(sources.apt)
-    options = [line.rstrip(";") for line in sources.apt_settings.splitlines()]
-    argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=important", f"--include={','.join(_PACKAGES)}"]
-    argv += [f"--aptopt={option}" for option in (f'Acquire::http::Proxy "{PROXY}"', *options)]
-    argv += ["--skip=cleanup/apt/lists", RELEASE, str(tree), str(listing)]
-    # a mount namespace of its own: what a killed build had mounted in the tree goes with it
-    run(["unshare", "--mount", *argv], doing="building the base tree", timeout_s=900)
 
 
 def _furnish(tree: Path, sources: Sources, places: Places) -> None:

@@ -68,6 +68,29 @@ def ssh(_context: Context, *, host: str = "", command: str = "") -> int:
     raise UsageError(f"there is no local VPS called {host!r}", next_step="sandbox.list shows those that are there")
 
 
+@task
+def trees(_context: Context, *, make: bool = False) -> None:
+    """List the Debian trees with servers of each version in them; with --make, make those that are missing."""
+    with Steps() as steps:
+        for name in sandbox.TREES if make else ():
+            with sandbox.debian_tree(name, steps.say):
+                pass
+    made = {tree.name: tree for tree in sandbox.made_trees() if tree.current}
+    for name, recipe in sandbox.TREES.items():
+        state = ("made", "green") if name in made else ("not made", "dim")
+        packages = f"  {' '.join(recipe.packages)}"
+        result_console().print(Text.assemble((f"{name:<10}", "bold"), state, packages), soft_wrap=True)
+
+
+@task
+def inside(_context: Context, *, tree: str = "", command: str = "") -> int:
+    """Run a command in a Debian tree (or open a shell there), with no network, and forget what it wrote."""
+    with Steps() as steps, sandbox.debian_tree(tree, steps.say) as folder, sandbox.inside(folder) as place:
+        flush()
+        words = ["sh", "-c", command] if command else ["sh"]
+        return subprocess.run(place.argv(words), check=False).returncode
+
+
 def start(entry: Entry) -> SandboxHost:
     """Make the local VPS of an inventory entry run: its size, its address, a certificate for its names."""
     names = [name for app in entry.host.apps.values() if app.tls for name in app.server_names]

@@ -38,6 +38,8 @@ OPTIONS: Mapping[str, str] = {
     "report": "file to write the report to as well, as JSON",
     "check": "write nothing; end with 1 if the file is out of date",
     "command": "command to run there instead of a shell",
+    "tree": "name of a Debian tree (sandbox.trees lists them)",
+    "make": "make those that are missing",
     "all": "every local VPS, and what they share",
     "runs": "how many times to measure",
     "hold_s": "how long the connections are held, seconds",
