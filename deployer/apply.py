@@ -27,27 +27,30 @@ class Applied:
     Attributes:
         transaction: Its name, under which the host keeps its record.
         steps: What was done, each with its duration in ms.
+        notes: What the host could not do, though the deploy is live: a setting that its kernel refused.
     """
 
     transaction: str
     steps: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
 
 
-def apply(agent: Agent, plan: Plan, wheels: Mapping[str, bytes], on_step: Callable[[str, str], None]) -> Applied:
+def apply(agent: Agent, plan: Plan, fetched: Mapping[str, bytes], on_step: Callable[[str, str], None]) -> Applied:
     """Make the host what the plan says, or leave it as it was.
 
     Args:
         agent: A running agent on the host that the plan was made for.
         plan: A plan that is not empty.
-        wheels: Packed wheels for the apps whose environment has to be made; the host fetches what is not there.
+        fetched: Packed packages for the apps whose environment has to be made: wheels, or a node_modules. The host
+            fetches wheels itself that are not there.
         on_step: Gets step and message as they come.
 
     Raises:
         DeployerError: Of the class that says what the host's state is.
     """
     document = dict(plan.document)
-    document["releases"] = [_with_wheels(release, wheels) for release in document["releases"]]
-    blobs = {**plan.blobs, **{f"{app}.wheels": packed for app, packed in wheels.items()}}
+    document["releases"] = [_with_packages(release, fetched) for release in document["releases"]]
+    blobs = {**plan.blobs, **{_packages_blob(app): packed for app, packed in fetched.items()}}
     request = {"op": "apply", "transaction": transaction_name(), "who": who(), "plan": document}
 
     def on_event(event: Mapping[str, Any]) -> None:
@@ -58,7 +61,7 @@ def apply(agent: Agent, plan: Plan, wheels: Mapping[str, bytes], on_step: Callab
         _pack(blobs, packed)
         packed.seek(0)
         answer = agent.call(request, packed, on_event, timeout_s=TIMEOUT_S)
-    return Applied(str(answer["transaction"]), tuple(answer["steps"]))
+    return Applied(str(answer["transaction"]), tuple(answer["steps"]), tuple(answer["notes"]))
 
 
 def transaction_name() -> str:
@@ -75,11 +78,16 @@ def who() -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-def _with_wheels(release: Mapping[str, Any], wheels: Mapping[str, bytes]) -> dict[str, Any]:
-    changed = dict(release)
-    if release["app"] in wheels:
-        changed["python_packages"] = {**release["python_packages"], "wheels_blob": f"{release['app']}.wheels"}
-    return changed
+def _with_packages(release: Mapping[str, Any], fetched: Mapping[str, bytes]) -> dict[str, Any]:
+    environment = release["environment"]
+    if environment is None or release["app"] not in fetched:
+        return dict(release)
+    key = "wheels_blob" if environment["kind"] == "python" else "blob"
+    return {**release, "environment": {**environment, key: _packages_blob(release["app"])}}
+
+
+def _packages_blob(app: str) -> str:
+    return f"{app}.packages"
 
 
 def _pack(blobs: Mapping[str, bytes], stream: Any) -> None:

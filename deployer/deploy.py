@@ -21,6 +21,7 @@ from deployer.allocate import allocate
 from deployer.apply import Applied, apply
 from deployer.errors import UsageError
 from deployer.inventory import Entry
+from deployer.npm import fetch_node_modules
 from deployer.plan import Plan, build_plan, questions
 from deployer.plan.build import unwanted_paths
 from deployer.release import Release, read_release
@@ -102,13 +103,17 @@ class Session:
         return replace(planned, warnings=(*warnings, *planned.warnings))
 
     def apply(self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None) -> Applied:
-        """Make the plan true, or leave the host as it was; wheels are fetched before anything is sent."""
-        packed: dict[str, bytes] = {}
-        if self.wanted.entry.host.wheels == "control":
-            for release in self.wanted.releases:
-                if release.app in plan.environments:
-                    packed[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
-        return apply(self.agent, plan, packed, on_step)
+        """Make the plan true, or leave the host as it was; packages are fetched before anything is sent."""
+        kinds = {wanted.app: wanted.packages for wanted in self.wanted.rendered.wanted.releases}
+        fetched: dict[str, bytes] = {}
+        for release in self.wanted.releases:
+            if release.app not in plan.environments:
+                continue
+            if kinds[release.app] == "node":  # a host never makes a node_modules itself
+                fetched[release.app] = fetch_node_modules(release.app, release.lock_path, self.facts, self.say)
+            elif self.wanted.entry.host.wheels == "control":
+                fetched[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
+        return apply(self.agent, plan, fetched, on_step)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import database, durable, places, systemctl, unitstate
+from . import database, durable, places, probes, systemctl, unitstate
 from .refusal import Refusal
 from .work import Work, failure
 
@@ -35,7 +35,7 @@ def run(
         progress: Looked at between and during activations.
 
     Raises:
-        Refusal: Kind `activation`, at the first that fails.
+        Refusal: Kind `activation`, at the first that fails; kind `probe`, at the first that does not get ready.
     """
     for number, entry in enumerate(activations):
         kind = entry["kind"]
@@ -73,8 +73,9 @@ def units_of(activations: Sequence[dict[str, Any]]) -> list[str]:
 
 def servers_of(activations: Sequence[dict[str, Any]]) -> list[str]:
     """Return the units of the database servers that a plan makes databases on, each once."""
-    servers = (entry.get("server") for entry in activations if entry["kind"] == "database")
-    return [unit for unit in dict.fromkeys(servers) if unit]
+    # a journal of before there was a choice of servers has the unit where the server's kind stands now
+    units = (entry.get("unit") or entry.get("server") for entry in activations if entry["kind"] == "database")
+    return [unit for unit in dict.fromkeys(units) if unit]
 
 
 def _unit(entry: dict[str, Any], progress: Progress) -> None:
@@ -85,6 +86,8 @@ def _unit(entry: dict[str, Any], progress: Progress) -> None:
         systemctl.order("enable", "--quiet", unit)
     verb = "reload-or-restart" if action == "reload" else action  # it may have died since the plan was made
     systemctl.order(verb, unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S), check=progress.check)
+    if entry.get("ready"):
+        probes.gate(entry["ready"], 0.0, progress)
 
 
 def _stop(unit: str, progress: Progress) -> None:

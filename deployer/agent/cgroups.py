@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Optional
 
-from . import facts
+from . import textfiles
 
 Document = Dict[str, Any]
 
@@ -68,7 +68,7 @@ class Group:
         return key_numbers(self._read(name)).get("oom_kill")
 
     def _read(self, name: str) -> str:
-        return facts.read(self.folder + "/" + name)
+        return textfiles.read(self.folder + "/" + name)
 
 
 class HostKills:
@@ -118,7 +118,7 @@ class HostKills:
 
 def machine_kills() -> Optional[int]:
     """Give the kernel's own count of OOM kills since it was booted."""
-    return key_numbers(facts.read("/proc/vmstat")).get("oom_kill")
+    return key_numbers(textfiles.read("/proc/vmstat")).get("oom_kill")
 
 
 def key_numbers(text: str) -> Dict[str, int]:

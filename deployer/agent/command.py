@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import os
+import pwd
 import subprocess
 import threading
 import time
@@ -52,6 +54,7 @@ def run(
     feed: bytes = b"",
     check: Callable[[float], None] | None = None,
     whole: bool = False,
+    user: str | None = None,
 ) -> Result:
     """Run a program in a process group of its own.
 
@@ -61,7 +64,13 @@ def run(
         feed: Goes to its stdin (at most 64 KiB, so that it fits a pipe).
         check: Called all the time with the seconds to wait; what it raises ends the program.
         whole: Keep all of the output, not only the tail.
+        user: Who runs it, with that group alone; None: root.
+
+    Raises:
+        OSError: It cannot be started, or there is no such user.
     """
+    if user is not None and not _exists(user):
+        raise OSError(errno.ENOENT, "the host has no such user", user)
     process = subprocess.Popen(
         list(argv),
         stdin=subprocess.PIPE,
@@ -70,6 +79,9 @@ def run(
         env=ENVIRONMENT,
         cwd="/",
         start_new_session=True,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
     )
     lines: collections.deque[bytes] = collections.deque(maxlen=None if whole else TAIL_LINES)
     reader = threading.Thread(target=_collect, args=(process, lines), daemon=True)
@@ -93,6 +105,14 @@ def run(
     if timed_out:
         text = f"{text}\n(ended after {timeout_s:.0f} s)".strip()
     return Result(process.returncode, text, timed_out)
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _collect(process: subprocess.Popen[bytes], lines: collections.deque[bytes]) -> None:

@@ -1,106 +1,117 @@
-"""The app's database and its user, made through root's own socket login; the secret goes by stdin.
+"""An app's database and its user, on whichever server: one interface, and a note of what there was before.
 
 What is made is noted before it is made, so that a return undoes exactly that, and never drops a database that
-holds a table.
+holds a table. A secret goes to the server by stdin.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Protocol
 
-from . import command, places, treestate
+from . import places, treestate
+from .mariadb import MariaDB
+from .mysql import MySQL
+from .postgresql import PostgreSQL
 from .refusal import Refusal
 
 if TYPE_CHECKING:
     from .journal import Journal
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
-_SYSTEM = {"mysql", "information_schema", "performance_schema", "sys", "root"}
-TIMEOUT_S = 60
 
 
-def ensure(entry: dict[str, Any], journal: Journal) -> None:
+class Server(Protocol):
+    """A kind of database server.
+
+    Attributes:
+        names: What a database's name has to look like.
+        users: What a user's name has to look like.
+        reserved: Names of either kind that are the server's own, in lower case.
+        has_passwords: Its users prove themselves by a password; else by the system user that they are.
+    """
+
+    names: re.Pattern[str]
+    users: re.Pattern[str]
+    reserved: frozenset[str]
+    has_passwords: bool
+
+    def look(self, pairs: Iterable[tuple[str, str]]) -> dict[str, bool] | None:
+        """Say of each name whether that database and its user are there; None if the server does not say."""
+
+    def before(self, name: str, user: str) -> dict[str, Any]:
+        """Note what is there: `made_database` (True: no such database yet), `user_before` (None: no such user)."""
+
+    def make(self, name: str, user: str, secret: str) -> None:
+        """Make the database, the user and its rights; what is there already is no error."""
+
+    def undo(self, note: Mapping[str, Any]) -> str:
+        """Take back what was made; may be done again. Returns what was kept and why, or nothing."""
+
+
+SERVERS: dict[str, Server] = {"mariadb": MariaDB(), "mysql": MySQL(), "postgresql": PostgreSQL()}
+
+
+def observe(wanted: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, bool | None]]:
+    """Say of each database, by server and name, whether it and its user exist; None: the server does not say."""
+    answer: dict[str, dict[str, bool | None]] = {}
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for entry in wanted:
+        pairs.setdefault(entry["server"], []).append((entry["name"], entry["user"]))
+    for kind, ours in pairs.items():
+        told = SERVERS[kind].look(ours) if kind in SERVERS else None
+        answer[kind] = {name: None if told is None else told.get(name, False) for name, _ in ours}
+    return answer
+
+
+def ensure(entry: Mapping[str, Any], journal: Journal) -> None:
     """Make the database, the user and the grant; the user's password becomes the secret.
 
     Args:
-        entry: The plan's activation: `name`, `user`, `secret` (a path on the host).
+        entry: The plan's activation: `server`, `name`, `user`, `secret` (a path on the host, or None).
         journal: Gets a note of what was there before.
 
     Raises:
         Refusal: A name that is not plain, a secret that is not ours, or the server refuses.
     """
-    name, user = _checked(entry["name"]), _checked(entry["user"])
-    try:
-        secret = treestate.read(places.at(places.checked_path(entry["secret"]))).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refusal("activation", f"the secret {entry['secret']} cannot be read") from error
-    if not _SECRET.fullmatch(secret):
-        raise Refusal("activation", f"the secret {entry['secret']} is not one of ours (16 or more of A-Z a-z 0-9 _ -)")
-    note = {
-        "name": name,
-        "user": user,
-        "made_database": not _has_database(name),
-        "user_before": _user_statement(user),
-    }
-    journal.doc["databases"].append(note)
+    kind = str(entry["server"])
+    server = _server(kind)
+    name, user = _checked(entry, server)
+    secret = _secret(entry.get("secret")) if server.has_passwords else ""
+    journal.doc["databases"].append({"server": kind, "name": name, "user": user, **server.before(name, user)})
     journal.save()
-    statements = [
-        f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4",
-        f"CREATE USER IF NOT EXISTS '{user}'@'localhost' IDENTIFIED BY '{secret}'",
-        f"ALTER USER '{user}'@'localhost' IDENTIFIED BY '{secret}'",
-        f"GRANT ALL PRIVILEGES ON `{_pattern(name)}`.* TO '{user}'@'localhost'",
-    ]
-    _query(";\n".join(statements), hide=secret)
+    server.make(name, user, secret)
 
 
-def undo(note: dict[str, Any]) -> str:
+def undo(note: Mapping[str, Any]) -> str:
     """Take back what `ensure` made; may be done again.
 
     Returns:
         What was kept and why, or nothing.
     """
-    name, user = _checked(note["name"]), _checked(note["user"])
-    if note["made_database"] and _has_database(name):
-        if _query(f"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{name}'") != "0":  # noqa: S608 - _checked: letters, digits, _
-            return f"database {name} and its user: it holds tables now"
-        _query(f"DROP DATABASE `{name}`")
-    if note["user_before"] is None:
-        _query(f"DROP USER IF EXISTS '{user}'@'localhost'")
-    else:
-        _query(re.sub(r"^CREATE USER", "ALTER USER", note["user_before"]))
-    return ""
+    server = _server(note.get("server", "mariadb"))  # notes of before there was a choice do not say
+    _checked(note, server)
+    return server.undo(note)
 
 
-def _has_database(name: str) -> bool:
-    return bool(_query(f"SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{name}'"))  # noqa: S608 - _checked: letters, digits, _
+def _server(kind: str) -> Server:
+    if kind not in SERVERS:
+        raise Refusal("fault", f"no such database server: {kind!r}")
+    return SERVERS[kind]
 
 
-def _user_statement(user: str) -> str | None:
-    """Return the statement that makes the user as it is now (with the hash of its password), or None without one."""
-    if _query(f"SELECT COUNT(*) FROM mysql.user WHERE User = '{user}' AND Host = 'localhost'") == "0":  # noqa: S608 - _checked: letters, digits, _
-        return None
-    return _query(f"SHOW CREATE USER '{user}'@'localhost'")
+def _checked(entry: Mapping[str, Any], server: Server) -> tuple[str, str]:
+    for name, pattern in ((entry["name"], server.names), (entry["user"], server.users)):
+        if not isinstance(name, str) or not pattern.fullmatch(name) or name.lower() in server.reserved:
+            raise Refusal("fault", f"refused as a database's or its user's name: {name!r}")
+    return entry["name"], entry["user"]
 
 
-def _query(statements: str, hide: str = "") -> str:
-    client = shutil.which("mariadb", path=command.ENVIRONMENT["PATH"]) or "mysql"
-    argv = [client, "--no-defaults", "--protocol=socket", "--user=root", "--batch", "--skip-column-names"]
-    result = command.run([*argv, "--default-character-set=utf8mb4"], timeout_s=TIMEOUT_S, feed=statements.encode())
-    if not result.ok:
-        output = result.output.replace(hide, "[secret]") if hide else result.output
-        raise Refusal("activation", "the database server refused", detail=output)
-    return result.output
-
-
-def _pattern(name: str) -> str:
-    """Return a name for GRANT, where an underscore stands for any character unless it is escaped."""
-    return name.replace("_", "\\_")
-
-
-def _checked(name: object) -> str:
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() in _SYSTEM:
-        raise Refusal("fault", f"refused as a database's or its user's name: {name!r}")
-    return name
+def _secret(path: object) -> str:
+    try:
+        secret = treestate.read(places.at(places.checked_path(path))).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal("activation", f"the secret {path} cannot be read") from error
+    if not _SECRET.fullmatch(secret):
+        raise Refusal("activation", f"the secret {path} is not one of ours (16 or more of A-Z a-z 0-9 _ -)")
+    return secret

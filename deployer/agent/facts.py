@@ -11,19 +11,16 @@ import re
 import sys
 from typing import Any, Dict, Optional
 
-from . import unitstate
+from . import kernelfacts, programs, textfiles, unitstate
 
 Document = Dict[str, Any]
-
-#: Of files under /proc and /etc no more is read than this; bytes.
-READ_LIMIT_BYTES = 1 << 20
 
 
 def gather() -> Document:
     """Give all facts; the names carry the units."""
     uname = os.uname()
-    memory = _key_values(read("/proc/meminfo"), ":")
-    release = _key_values(read("/etc/os-release"), "=")
+    memory = _key_values(textfiles.read("/proc/meminfo"), ":")
+    release = _key_values(textfiles.read("/etc/os-release"), "=")
     version = ".".join(str(part) for part in sys.version_info[:3])
     return {
         "memory_mib": _kib_as_mib(memory.get("MemTotal")),
@@ -40,18 +37,10 @@ def gather() -> Document:
         "python": version,
         "glibc": _glibc_version(),
         "nofile_hard": _nofile_hard(),
-        "somaxconn": _whole_number(read("/proc/sys/net/core/somaxconn")),
         "hostname": uname.nodename,
+        **kernelfacts.gather(),
+        **programs.gather(),
     }
-
-
-def read(path: str, limit_bytes: int = READ_LIMIT_BYTES) -> str:
-    """Give a small file's text, or nothing if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(limit_bytes).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _key_values(text: str, separator: str) -> Dict[str, str]:
@@ -60,13 +49,8 @@ def _key_values(text: str, separator: str) -> Dict[str, str]:
 
 
 def _kib_as_mib(text: Optional[str]) -> Optional[int]:
-    number = _whole_number((text or "").partition(" ")[0])
+    number = textfiles.whole_number((text or "").partition(" ")[0])
     return None if number is None else number // 1024
-
-
-def _whole_number(text: str) -> Optional[int]:
-    stripped = text.strip()
-    return int(stripped) if stripped.isdigit() else None
 
 
 def _cpu_cores() -> int:
@@ -105,8 +89,8 @@ def _glibc_version() -> Optional[str]:
 
 def _nofile_hard() -> Optional[int]:
     """What a unit can get as LimitNOFILE=: PID 1's own hard limit, which a container cannot raise."""
-    found = re.search(r"^Max open files\s+\S+\s+(\S+)", read("/proc/1/limits"), re.MULTILINE)
-    ceiling = _whole_number(read("/proc/sys/fs/nr_open"))
-    hard = _whole_number(found.group(1)) if found else None
+    found = re.search(r"^Max open files\s+\S+\s+(\S+)", textfiles.read("/proc/1/limits"), re.MULTILINE)
+    ceiling = textfiles.whole_number(textfiles.read("/proc/sys/fs/nr_open"))
+    hard = textfiles.whole_number(found.group(1)) if found else None
     known = [number for number in (hard, ceiling) if number is not None]
     return min(known) if known else None

@@ -62,7 +62,9 @@ class Journal:
             "units": {},
             "activated": [],
             "databases": [],
+            "sysctls": [],
             "kept": [],
+            "notes": [],
         }
         # so that a return can still be recorded on a full disk
         durable.write_new(f"{fresh.directory}/reserve", b"\0" * RESERVE_BYTES, 0o600)

@@ -1,4 +1,4 @@
-"""What the committed transactions left: owned files, the inputs that each unit runs with, commands done once."""
+"""What the committed transactions left: owned files, what each unit runs with, commands done once, refused sysctls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .refusal import Refusal
 
 
 def load() -> dict[str, Any]:
-    """Return the manifest: `units`, `owned`, `done`, `last_transaction`; empty before the first commit.
+    """Return the manifest (`units`, `owned`, `done`, `refused_sysctls`, `last_transaction`); empty before any commit.
 
     Raises:
         Refusal: It is there and cannot be read: nothing may be guessed about what is ours.
@@ -19,14 +19,20 @@ def load() -> dict[str, Any]:
         with open(places.at(places.MANIFEST), encoding="utf-8") as stream:
             found: dict[str, Any] = json.load(stream)
     except FileNotFoundError:
-        return {"units": {}, "owned": {}, "done": [], "last_transaction": None}
+        return {"units": {}, "owned": {}, "done": [], "refused_sysctls": {}, "last_transaction": None}
     except (OSError, ValueError) as error:
         raise Refusal("fault", f"{places.MANIFEST} cannot be read: {error}") from error
     return found
 
 
-def after(plan: dict[str, Any], transaction: str) -> dict[str, Any]:
-    """Return the manifest as it is once this plan is committed."""
+def after(plan: dict[str, Any], transaction: str, refused_sysctls: dict[str, str]) -> dict[str, Any]:
+    """Return the manifest as it is once this plan is committed.
+
+    Args:
+        plan: The plan.
+        transaction: Its transaction's id.
+        refused_sysctls: Values that the kernel did not take, by name: asked for again only when they change.
+    """
     found = load()
     units, owned, done = dict(found["units"]), dict(found["owned"]), list(found["done"])
     for entry in plan.get("files", ()):
@@ -41,7 +47,15 @@ def after(plan: dict[str, Any], transaction: str) -> dict[str, Any]:
         if entry["kind"] == "command" and entry.get("once") and entry["once"] not in done:
             done.append(entry["once"])
     units.update(plan.get("record_units") or {})
-    return {"units": units, "owned": owned, "done": done, "last_transaction": transaction}
+    asked = {entry["name"] for entry in plan.get("sysctls", ())}
+    refused = {name: value for name, value in found.get("refused_sysctls", {}).items() if name not in asked}
+    return {
+        "units": units,
+        "owned": owned,
+        "done": done,
+        "refused_sysctls": {**refused, **refused_sysctls},
+        "last_transaction": transaction,
+    }
 
 
 def save(document: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ import re
 import stat
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from . import facts, journal, lock, manifest, unitstate
+from . import database, facts, journal, lock, manifest, sysctls, textfiles, unitstate
 
 Document = Dict[str, Any]
 
@@ -28,13 +28,6 @@ CONTENTS_LIMIT_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 20
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _LISTEN = "0A"
-_DATABASE_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock")
-_DATABASE_CLIENTS = ("/usr/bin/mariadb", "/usr/bin/mysql")
-_DATABASES_AND_USERS = (
-    "SELECT 'd', SCHEMA_NAME FROM information_schema.SCHEMATA; "
-    "SELECT 'u', User FROM mysql.user; "
-    "SELECT 'end', 1"  # shows that the others were answered
-)
 
 
 def run(request: Document) -> Document:
@@ -47,7 +40,8 @@ def run(request: Document) -> Document:
         "units": _units(request.get("units", ()), recorded.get("units") or {}),
         "packages": packages(request.get("packages", ())),
         "users": {name: _user_exists(name) for name in request.get("users", ())},
-        "databases": databases(request.get("databases", ())),
+        "databases": database.observe(request.get("databases", ())),
+        "sysctls": sysctls.observe(request.get("sysctls", ()), recorded.get("refused_sysctls") or {}),
         "paths": {path: os.path.lexists(path) for path in request.get("paths", ())},
         "ports": listeners(request.get("ports", ())),
         "owned": recorded.get("owned") or {},
@@ -123,33 +117,12 @@ def packages(names: Iterable[str]) -> Dict[str, Optional[str]]:
     return versions
 
 
-def databases(wanted: Iterable[Document]) -> Dict[str, Optional[bool]]:
-    """Say of each database whether it and its user exist; None when the server does not run or tell.
-
-    Names are compared here and never become part of a statement.
-    """
-    pairs = [(entry["name"], entry.get("user")) for entry in wanted]
-    answer: Dict[str, Optional[bool]] = {name: None for name, _ in pairs}
-    client = next((path for path in _DATABASE_CLIENTS if os.access(path, os.X_OK)), None)
-    socket = next((path for path in _DATABASE_SOCKETS if os.path.exists(path)), None)
-    if not pairs or client is None or socket is None:
-        return answer
-    options = ["--protocol=socket", "--socket=" + socket, "--user=root", "--connect-timeout=5"]
-    options += ["--batch", "--skip-column-names", "--execute", _DATABASES_AND_USERS]
-    text = unitstate.output([client, *options])
-    rows = {tuple(line.split("\t", 1)) for line in (text or "").splitlines()}
-    if ("end", "1") in rows:
-        for name, user in pairs:
-            answer[name] = ("d", name) in rows and (user is None or ("u", user) in rows)
-    return answer
-
-
 def listeners(ports: Iterable[int]) -> Dict[str, Optional[str]]:
     """Name the process that listens on each TCP port; None if nobody does, ``?`` if its name is hidden."""
     wanted = set(ports)
     inodes: Dict[str, int] = {}
     for path in ("/proc/net/tcp", "/proc/net/tcp6") if wanted else ():
-        for line in facts.read(path, limit_bytes=16 << 20).splitlines()[1:]:
+        for line in textfiles.read(path, limit_bytes=16 << 20).splitlines()[1:]:
             fields = line.split()
             if len(fields) > 9 and fields[3] == _LISTEN:
                 port = int(fields[1].rpartition(":")[2], 16)
@@ -172,7 +145,7 @@ def _socket_owners(inodes: Iterable[str]) -> Iterable[Tuple[str, str]]:
             for descriptor in os.listdir(directory):
                 target = os.readlink("%s/%s" % (directory, descriptor))
                 if target in left:
-                    yield left.pop(target), facts.read("/proc/%s/comm" % pid).strip() or "?"
+                    yield left.pop(target), textfiles.read("/proc/%s/comm" % pid).strip() or "?"
         except OSError:
             continue  # it ended meanwhile, or is not ours to look at
         if not left:

@@ -21,6 +21,7 @@ STEPS = (
     "arm",
     "swap",
     "daemon-reload",
+    "sysctls",
     "activate",
     "gate",
     "commit",

@@ -1,20 +1,18 @@
-"""An app's release: its tree and its virtual environment, made aside and renamed into place when whole."""
+"""An app's release: its tree, made aside and renamed into place when whole, after the environment that it needs."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import blobs, durable, places
+from . import blobs, durable, environments, places
 from .refusal import Refusal
-from .work import Work, failure
+from .work import Work
 
 if TYPE_CHECKING:
     from .progress import Progress
 
-PIP_TIMEOUT_S = 900
 KEPT = 3  # a way back, and the disk of a small host
-WHOLE = ".whole"  # the mark of an environment that was finished
 
 
 def make(releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, progress: Progress) -> list[str]:
@@ -26,35 +24,44 @@ def make(releases: Sequence[dict[str, Any]], packed: blobs.Blobs, work: Work, pr
         The paths of what was made.
 
     Raises:
-        Refusal: A damaged archive, or pip failed; what was begun is removed.
+        Refusal: A damaged archive, or an environment that cannot be made; what was begun is removed.
     """
     made = []
     for entry in releases:
-        path = places.checked_path(entry["path"])
-        fresh = path + ".new"
-        if os.path.isdir(places.at(path)):
-            if entry.get("python_packages") and not _is_whole(entry["python_packages"]["venv"]):
-                progress.enter("releases", f"{entry['app']}: its environment is missing")
-                _make_environment(entry, fresh, packed, work, progress)
-                made.append(entry["python_packages"]["venv"])
-            continue
-        progress.enter("releases", f"{entry['app']}: {os.path.basename(path)}")
-        blobs.remove_tree(places.at(fresh))
-        durable.make_directories(places.at(os.path.dirname(path)))
-        try:
-            os.mkdir(places.at(fresh), 0o755)
-            with packed.open(entry["blob"]) as tree:
-                blobs.unpack(tree, places.at(fresh))
-            if entry.get("python_packages"):
-                _make_environment(entry, fresh, packed, work, progress)
-                _compile(entry, fresh, work, progress)
-        except BaseException:
-            blobs.remove_tree(places.at(fresh))
-            raise
-        os.rename(places.at(fresh), places.at(path))
-        durable.sync_directory(places.at(os.path.dirname(path)))
-        made.append(path)
+        path, environment = places.checked_path(entry["path"]), entry.get("environment")
+        is_there = os.path.isdir(places.at(path))
+        if environment:
+            environments.check(environment, path)
+            if not environments.is_whole(environment):
+                missing = "its environment is missing" if is_there else "its environment"
+                progress.enter("releases", f"{entry['app']}: {missing}")
+                environments.make(environment, packed, work, progress)
+                made.append(environment["path"])
+        if not is_there:
+            progress.enter("releases", f"{entry['app']}: {os.path.basename(path)}")
+            _make_release(entry, path, packed, work=work, progress=progress)
+            made.append(path)
     return made
+
+
+def _make_release(entry: dict[str, Any], path: str, packed: blobs.Blobs, *, work: Work, progress: Progress) -> None:
+    fresh = path + ".new"
+    kind = (entry.get("environment") or {}).get("kind")
+    blobs.remove_tree(places.at(fresh))
+    durable.make_directories(places.at(os.path.dirname(path)))
+    try:
+        os.mkdir(places.at(fresh), 0o755)
+        with packed.open(entry["blob"]) as tree:
+            blobs.unpack(tree, places.at(fresh))
+        if kind == "tree":
+            _link_to_environment(entry, fresh)
+        elif kind == "python":
+            _compile(entry, fresh, work, progress)
+    except BaseException:
+        blobs.remove_tree(places.at(fresh))
+        raise
+    os.rename(places.at(fresh), places.at(path))
+    durable.sync_directory(places.at(os.path.dirname(path)))
 
 
 def prune(releases: Sequence[dict[str, Any]]) -> None:
@@ -65,8 +72,8 @@ def prune(releases: Sequence[dict[str, Any]]) -> None:
     """
     for entry in releases:
         live = [entry["path"]]
-        if entry.get("python_packages"):
-            live.append(entry["python_packages"]["venv"])
+        if entry.get("environment"):
+            live.append(entry["environment"]["path"])
         for path in live:
             folder = places.at(os.path.dirname(path))
             found = [one.path for one in os.scandir(folder) if one.is_dir(follow_symlinks=False)]
@@ -76,61 +83,24 @@ def prune(releases: Sequence[dict[str, Any]]) -> None:
                 blobs.remove_tree(old)
 
 
-def _make_environment(entry: dict[str, Any], fresh: str, packed: blobs.Blobs, work: Work, progress: Progress) -> None:
-    """Make the virtual environment in its final place, for its scripts hold that path; a mark says that it is whole."""
-    wanted = entry["python_packages"]
-    venv = places.checked_path(wanted["venv"])
-    if venv.startswith((entry["path"] + "/", fresh + "/")):
-        raise Refusal("fault", "an environment cannot lie inside a release: it is made before the release has its name")
-    if not _is_whole(venv):
-        blobs.remove_tree(places.at(venv))
-        durable.make_directories(places.at(os.path.dirname(venv)))
-        aside = fresh + ".pip"
-        blobs.remove_tree(places.at(aside))
-        try:
-            _install(venv, aside, wanted, packed, work=work, progress=progress)
-        except BaseException:
-            blobs.remove_tree(places.at(venv))
-            raise
-        finally:
-            blobs.remove_tree(places.at(aside))
-
-
-def _is_whole(venv: str) -> bool:
-    return os.path.exists(f"{places.at(venv)}/{WHOLE}")
+def _link_to_environment(entry: dict[str, Any], fresh: str) -> None:
+    """Let the release find its packages where its runtime looks for them: inside itself."""
+    link = entry["environment"]["link"]
+    target = f"{entry['environment']['path']}/{link}"
+    if not os.path.lexists(places.at(target)):
+        raise Refusal("preparation", f"{entry['app']}: the packages that came hold no {link}")
+    try:
+        os.symlink(target, f"{places.at(fresh)}/{link}")
+    except FileExistsError:
+        raise Refusal(
+            "preparation",
+            f"{entry['app']}: its source holds a {link} of its own",
+            next=f"leave {link} out of the source: it is made from the lock file",
+        ) from None
 
 
 def _compile(entry: dict[str, Any], fresh: str, work: Work, progress: Progress) -> None:
     progress.say("compiling")
-    python = f"{entry['python_packages']['venv']}/bin/python"
+    python = f"{entry['environment']['path']}/bin/python"
     # a file that does not compile is the app's own business; it is named when it is imported
     work.run([python, "-m", "compileall", "-q", "-s", fresh, "-p", entry["path"], fresh], timeout_s=300)
-
-
-def _install(
-    venv: str, aside: str, wanted: dict[str, Any], packed: blobs.Blobs, *, work: Work, progress: Progress
-) -> None:
-    os.mkdir(places.at(aside), 0o700)
-    durable.write_new(places.at(f"{aside}/requirements.txt"), packed.read(wanted["requirements_blob"]), 0o600)
-    source: list[str] = []
-    if wanted.get("wheels_blob"):
-        os.mkdir(places.at(f"{aside}/wheels"), 0o700)
-        with packed.open(wanted["wheels_blob"]) as wheels:
-            blobs.unpack(wheels, places.at(f"{aside}/wheels"))
-        source = ["--no-index", "--find-links", f"{aside}/wheels"]
-    # /tmp is memory on newer systems, and what a killed pip leaves there nobody removes
-    space = {"TMPDIR": aside, "LC_ALL": "C.UTF-8"}
-    progress.say("making the virtual environment")
-    # in two steps, as venv says nothing of why its pip could not be installed
-    for argv in (["python3", "-m", "venv", "--without-pip", venv], [f"{venv}/bin/python", "-m", "ensurepip"]):
-        result = work.run(argv, timeout_s=120, environment=space)
-        if not result.ok:
-            raise failure("preparation", " ".join(argv[:3]), result, next="the packages need python3-venv")
-    progress.say("installing the Python packages")
-    pip = [f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "--no-input", "--no-cache-dir"]
-    pip += ["--disable-pip-version-check", "--require-hashes", *source]
-    result = work.run([*pip, "-r", f"{aside}/requirements.txt"], timeout_s=PIP_TIMEOUT_S, cwd=aside, environment=space)
-    if not result.ok:
-        raise failure("preparation", "pip install", result)
-    os.sync()
-    durable.write_new(f"{places.at(venv)}/{WHOLE}", b"", 0o644)

@@ -31,7 +31,7 @@ After=network.target {units}
 
 [Service]
 Type=oneshot
-ExecStart={python} -I -S {copy} revert {identifier}
+ExecStart={python} -I -S {copy} recover {identifier}
 TimeoutStartSec=900
 
 [Install]
@@ -65,7 +65,7 @@ def arm(journal: Journal, return_after_s: float) -> None:
         f"--on-active={fires_s:.1f}s",
     ]
     call += ["--timer-property=AccuracySec=100ms", f"--description=deployer: return of {journal.identifier}"]
-    call += ["--", _python(), "-I", "-S", copy, "revert", journal.identifier]
+    call += ["--", _python(), "-I", "-S", copy, "recover", journal.identifier]
     result = command.run(call, timeout_s=30)
     if not result.ok:
         raise Refusal("fault", "the return timer cannot be armed", detail=result.output)

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from . import cgroups, facts, unitstate
+from . import cgroups, textfiles, unitstate
 
 Document = Dict[str, Any]
 
@@ -79,7 +79,7 @@ class Sampler:
 
     def look(self) -> None:
         """Look at the memory of the host."""
-        meminfo = cgroups.key_numbers(facts.read("/proc/meminfo").replace(":", "").replace(" kB", ""))
+        meminfo = cgroups.key_numbers(textfiles.read("/proc/meminfo").replace(":", "").replace(" kB", ""))
         total, available = meminfo.get("MemTotal", 0) / 1024, meminfo.get("MemAvailable", 0) / 1024
         if total > 0:
             self.total_mib = total
@@ -167,11 +167,11 @@ class Sampler:
         }
 
     def _counters(self) -> Document:
-        cpu = [int(word) for word in facts.read("/proc/stat", 4096).split("\n", 1)[0].split()[1:] if word.isdigit()]
+        cpu = [int(word) for word in textfiles.read("/proc/stat", 4096).split("\n", 1)[0].split()[1:] if word.isdigit()]
         cpu += [0] * (8 - len(cpu))
-        tcp = _table(facts.read("/proc/net/netstat"), "TcpExt")
-        segments = _table(facts.read("/proc/net/snmp"), "Tcp")
-        net_in, net_out = _traffic(facts.read("/proc/net/dev"))
+        tcp = _table(textfiles.read("/proc/net/netstat"), "TcpExt")
+        segments = _table(textfiles.read("/proc/net/snmp"), "Tcp")
+        net_in, net_out = _traffic(textfiles.read("/proc/net/dev"))
         return {
             "at": time.monotonic(),
             "busy": cpu[0] + cpu[1] + cpu[2] + cpu[5] + cpu[6],  # user nice system irq softirq
@@ -180,7 +180,7 @@ class Sampler:
             "listen_overflows": tcp.get("ListenOverflows", 0),
             "listen_drops": tcp.get("ListenDrops", 0),
             "retransmitted": segments.get("RetransSegs", 0),
-            "tcp_in_use": _tcp_in_use(facts.read("/proc/net/sockstat")),
+            "tcp_in_use": _tcp_in_use(textfiles.read("/proc/net/sockstat")),
             "net_in_bytes": net_in,
             "net_out_bytes": net_out,
         }
@@ -283,7 +283,7 @@ def _pressure() -> Dict[str, int]:
     """Give the time in which some task waited, in all, us; nothing where the kernel has no PSI."""
     found = {}
     for name in ("cpu", "memory", "io"):
-        text = facts.read("/proc/pressure/" + name, 4096)
+        text = textfiles.read("/proc/pressure/" + name, 4096)
         for line in text.splitlines():
             words = line.split()
             if words and words[0] == "some" and words[-1].startswith("total="):

@@ -14,14 +14,17 @@ from typing import Any, BinaryIO, Callable
 from . import (
     accounts,
     activate,
+    closing,
     manifest,
     packages,
     places,
     probes,
+    recover,
     releases,
     returntimer,
     revert,
     staging,
+    sysctls,
     systemctl,
     unitstate,
     validate,
@@ -29,6 +32,7 @@ from . import (
 from .blobs import Blobs
 from .journal import Journal, open_transaction
 from .lock import Lock
+from .outcome import Outcome
 from .progress import Progress
 from .refusal import Refusal
 from .work import MAKE_ROOM, Work
@@ -51,7 +55,7 @@ def run(
         stopped: Waits up to so many seconds; True as soon as the control machine is gone.
 
     Returns:
-        The protocol's answer: `outcome`, `transaction`, `steps`.
+        The protocol's answer: `outcome`, `transaction`, `steps`, `notes`.
 
     Raises:
         Refusal: The plan is not live; the refusal says what the host's state is.
@@ -69,7 +73,12 @@ def run(
         _guarded(_Transaction(request["plan"], blob, journal, progress))
     finally:
         lock.release()
-    return {"outcome": "committed", "transaction": identifier, "steps": progress.finished()}
+    return {
+        "outcome": "committed",
+        "transaction": identifier,
+        "steps": progress.finished(),
+        "notes": journal.doc["notes"],
+    }
 
 
 class _Transaction:
@@ -129,13 +138,18 @@ class _Transaction:
         if any("/systemd/" in recorded["path"] for recorded in journal.doc["files"]):
             self._enter("daemon-reload")
             systemctl.order("daemon-reload")
+        if plan.get("sysctls"):
+            self._enter("sysctls")
+            sysctls.settle(plan["sysctls"], journal)
+            for note in journal.doc["notes"]:
+                progress.say(note)
         self._enter("activate")
         done = manifest.load()["done"]
         activate.run(plan.get("activations", []), done, journal, self._work, progress)
         self._enter("gate")
         probes.gate(plan.get("probes", []), float(plan.get("gate_s", 0)), progress)
         self._enter("commit")
-        journal.doc["manifest"] = manifest.after(plan, journal.identifier)
+        journal.doc["manifest"] = manifest.after(plan, journal.identifier, journal.doc.get("refused_sysctls", {}))
         journal.move("committed")
 
     def _enter(self, step: str, message: str = "") -> None:
@@ -156,7 +170,7 @@ def _begin(identifier: str, who: str, progress: Progress) -> Journal:
     """Settle what another transaction left open, then open our own record."""
     progress.enter("recover")
     try:
-        for line in revert.settle_open(progress.say):
+        for line in recover.settle_open(progress.say):
             progress.say(line)
         return Journal.create(identifier, who)
     except (Refusal, OSError) as error:
@@ -183,14 +197,14 @@ def _guarded(transaction: _Transaction) -> None:
         else:
             raise _untouched(refusal, journal) from error
     try:
-        revert.finish_commit(journal)
+        closing.finish_commit(journal)
     except (OSError, Refusal) as error:
         progress.say(f"committed; the clean-up is left to the next deploy: {error}")
 
 
 def _untouched(refusal: Refusal, journal: Journal) -> Refusal:
     try:
-        revert.abandon(journal, refusal.message)
+        closing.abandon(journal, refusal.message)
     except OSError as error:
         refusal.detail += f"\n(leftovers of this deploy could not be removed: {error})"
     if journal.doc["kept"]:
@@ -204,7 +218,7 @@ def _returned(refusal: Refusal, transaction: _Transaction) -> Refusal:
     try:
         outcome = revert.return_host(journal, progress.say, refusal.message)
     except Exception as error:  # the timer will try again with a fresh process
-        outcome = revert.Outcome()
+        outcome = Outcome()
         outcome.problems.append(f"{type(error).__name__}: {error}")
         outcome.commands.append(f"journalctl -u deployer-return-{journal.identifier}")
     refusal.state = outcome.state

@@ -16,7 +16,7 @@ from .refusal import Refusal
 #: A systemctl that does not answer is broken; nothing of ours waits longer for it; s.
 TOOL_TIMEOUT_S = 30.0
 
-_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID", "NRestarts")
+_PROPERTIES = ("Id", "Type", "LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID", "NRestarts")
 #: Unit names that can be asked about: no option, no glob, no template without an instance.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.\\-]*(@[A-Za-z0-9:_.\\-]+)?\.[a-z]+")
 
@@ -30,8 +30,8 @@ def show(units: Iterable[str]) -> Dict[str, Document]:
         units: Full names, as ``nginx.service``; an alias answers with the state of what it points to.
 
     Returns:
-        Per unit ``load``, ``active``, ``sub``, ``enabled`` (in systemd's words, empty when it has none),
-        ``main_pid`` (0: none runs) and ``restarts`` (automatic ones since it was started).
+        Per unit ``type`` (of a service), ``load``, ``active``, ``sub``, ``enabled`` (in systemd's words, empty when
+        it has none), ``main_pid`` (0: none runs) and ``restarts`` (automatic ones since it was started).
 
     Raises:
         Refusal: systemd does not answer.
@@ -90,6 +90,7 @@ def _blocks(text: str) -> List[Dict[str, str]]:
 
 def _state(properties: Dict[str, str]) -> Document:
     return {
+        "type": properties.get("Type", ""),
         "load": properties.get("LoadState", "not-found"),
         "active": properties.get("ActiveState", "inactive"),
         "sub": properties.get("SubState", "dead"),

@@ -81,7 +81,12 @@ def app_wanted(
         files=files,
         commands=_commands(name, declaration, budget),
         units=units,
-        probes=tuple(_probe(name, declaration, upstream) for upstream in budget.chain.upstreams_of(name)),
+        probes=tuple(
+            _probe(name, declaration, upstream, unit)
+            for links in budget.chain.links.values()
+            if links.app == name
+            for upstream, unit in zip(links.upstreams, links.units, strict=False)  # a worker has no upstream
+        ),
         validators=(
             Validator(
                 name=f"systemd-analyze verify (units of {name})",
@@ -91,13 +96,13 @@ def app_wanted(
     )
 
 
-def _probe(name: str, declaration: Declaration, upstream: str) -> HttpProbe:
+def _probe(name: str, declaration: Declaration, upstream: str, unit: str) -> HttpProbe:
     """Ask the app itself, past nginx."""
     app = declaration.apps[name]
     host = app.server_names[0].replace("*", "www")
     if upstream.startswith("unix:"):
-        return HttpProbe(path=app.health_path, host=host, socket=upstream.removeprefix("unix:"))
-    return HttpProbe(path=app.health_path, host=host, port=int(upstream.rpartition(":")[2]))
+        return HttpProbe(path=app.health_path, host=host, unit=unit, socket=upstream.removeprefix("unix:"))
+    return HttpProbe(path=app.health_path, host=host, unit=unit, port=int(upstream.rpartition(":")[2]))
 
 
 def _commands(name: str, declaration: Declaration, budget: HostBudget) -> tuple[CommandWanted, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 from deployer.plan.changes import Change, Plan
 from deployer.plan.desired import Item, PlacedRelease, items, placed, unit_hashes
 from deployer.plan.difference import difference, is_as_wanted, state_before
+from deployer.plan.probes import probes_of
+from deployer.plan.sysctls import sysctl_changes
 from deployer.plan.units import RUNS, unit_actions
 from deployer.release import Release
 from deployer.render import Rendered
@@ -57,6 +59,8 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
     changes += release_changes
     changes += [difference(item, seen["files"].get(item.path, {})) for item in moved]
 
+    sysctls, more, kernel_warnings = sysctl_changes(wanted.sysctls, seen.get("sysctls", {}))
+    changes += more
     hashes = {unit.unit: unit_hashes(unit.unit, kept_items) for unit in wanted.units}
     activations, more = unit_actions(rendered, moved, hashes, seen)
     changes += more
@@ -77,14 +81,15 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
         "validators": [
             {"name": one.name, "argv": list(one.argv), "allowed": list(one.allowed)} for one in wanted.validators
         ],
+        "sysctls": sysctls,
         "activations": activations,
         "record_units": hashes,
-        "probes": _probes(rendered),
+        "probes": probes_of(rendered),
         "gate_s": GATE_S,
         "return_after_s": RETURN_AFTER_S,
     }
-    warnings = tuple(_takes_over(item) for item in moved if _is_foreign(item, seen))
-    return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments, warnings)
+    warnings = [*kernel_warnings, *(_takes_over(item) for item in moved if _is_foreign(item, seen))]
+    return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments, tuple(warnings))
 
 
 def _is_foreign(item: Item, seen: Observation) -> bool:
@@ -135,32 +140,29 @@ def _releases(
     changes: list[Change] = []
     environments: list[str] = []
     for one in own:
-        has_release, has_environment = seen["paths"].get(one.path), seen["paths"].get(one.whole_mark)
-        if has_release and has_environment:
+        if all(seen["paths"].get(mark) for mark in one.marks):
             continue
         app = one.release.app
-        if not has_environment:
+        if one.has_environment and not seen["paths"].get(one.whole_mark):
             environments.append(app)
-            changes.append(
-                Change("environment", "create", one.environment_path, f"{app}: {one.release.lock_path.name}")
-            )
+            because = f"{app}: {one.release.lock_path.name}"
+            changes.append(Change("environment", "create", one.environment_path, because))
         changes.append(Change("release", "create", one.path, app))
         blobs[f"{app}.tree"] = one.release.tree
-        blobs[f"{app}.requirements"] = one.release.lock
-        documents.append(
-            {
-                "app": app,
-                "path": one.path,
-                "blob": f"{app}.tree",
-                "user": one.wanted.user,
-                "python_packages": {
-                    "venv": one.environment_path,
-                    "requirements_blob": f"{app}.requirements",
-                    "wheels_blob": None,
-                },
-            }
-        )
+        document = {"app": app, "path": one.path, "blob": f"{app}.tree", "user": one.wanted.user}
+        documents.append({**document, "environment": _environment(one, blobs)})
     return documents, changes, tuple(environments)
+
+
+def _environment(one: PlacedRelease, blobs: dict[str, bytes]) -> dict[str, Any] | None:
+    """Describe what a release needs besides its source; its packages are fetched, and named, only for an apply."""
+    if one.wanted.packages == "python":
+        blob = f"{one.release.app}.requirements"
+        blobs[blob] = one.release.lock
+        return {"kind": "python", "path": one.environment_path, "requirements_blob": blob, "wheels_blob": None}
+    if one.wanted.packages == "node":
+        return {"kind": "tree", "path": one.environment_path, "blob": None, "link": "node_modules"}
+    return None
 
 
 def _file_document(number: int, item: Item, seen: Observation, blobs: dict[str, bytes]) -> dict[str, Any]:
@@ -170,21 +172,3 @@ def _file_document(number: int, item: Item, seen: Observation, blobs: dict[str, 
         after["secret"] = False
         blobs[after["blob"]] = item.content
     return {"path": item.path, "before": state_before(seen["files"].get(item.path, {})), "after": after}
-
-
-def _probes(rendered: Rendered) -> list[dict[str, Any]]:
-    units = [{"kind": "unit", "unit": unit.unit} for unit in rendered.wanted.units]
-    return units + [
-        {
-            "kind": "http",
-            "address": "127.0.0.1",
-            "port": probe.port,
-            "socket": probe.socket or None,
-            "tls": probe.tls,
-            "host": probe.host,
-            "path": probe.path,
-            "status": list(probe.status),
-            "contains": probe.contains,
-        }
-        for probe in rendered.wanted.probes
-    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal[
-    "package", "user", "directory", "secret", "environment", "release", "file", "database", "command", "unit"
+    "package", "user", "directory", "secret", "environment", "release", "file", "sysctl", "database", "command", "unit"
 ]
 Verb = Literal["add", "change", "remove", "install", "create", "run", "start", "restart", "reload", "stop", "enable"]
 
@@ -39,8 +39,8 @@ class Plan:
         host: The host's name.
         changes: All of it, in the order in which it is done; empty when the host is as wanted.
         document: The protocol's PLAN.
-        blobs: Bytes that the document names, but for wheels, which are fetched only for an apply.
-        environments: Apps whose Python environment has to be made.
+        blobs: Bytes that the document names, but for packages of apps, which are fetched only for an apply.
+        environments: Apps whose environment has to be made.
         warnings: What the user should know, and what does not stop a deploy.
     """
 

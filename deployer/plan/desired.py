@@ -53,14 +53,24 @@ class PlacedRelease:
         return f"{self.wanted.folder}/{self.release.identifier}"
 
     @property
+    def has_environment(self) -> bool:
+        """Whether it needs more than its source."""
+        return self.wanted.packages != "none"
+
+    @property
     def environment_path(self) -> str:
-        """Folder of its Python environment."""
+        """Folder of its environment: one for each content of the lock."""
         return f"{self.wanted.environments}/{self.release.environment}"
 
     @property
     def whole_mark(self) -> str:
         """File that the agent puts into an environment once it is whole."""
         return f"{self.environment_path}/.whole"
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Paths that are there once nothing of it is missing."""
+        return (self.path, self.whole_mark) if self.has_environment else (self.path,)
 
 
 def placed(rendered: Rendered, releases: Sequence[Release]) -> tuple[PlacedRelease, ...]:
@@ -92,12 +102,11 @@ def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, 
         after = {"kind": "absent"} if link.target is None else {"kind": "link", "target": link.target}
         found.append(Item(link.path, after, None, link.reloads, link.restarts))
     for release in releases:
-        for path, target in (
-            (release.wanted.current, release.path),
-            (release.wanted.environment, release.environment_path),
-        ):
-            if path:
-                found.append(Item(path, {"kind": "link", "target": target}, None, (), release.wanted.restarts))
+        links = {release.wanted.current: release.path}
+        if release.has_environment and release.wanted.environment:
+            links[release.wanted.environment] = release.environment_path
+        for path, target in links.items():
+            found.append(Item(path, {"kind": "link", "target": target}, None, (), release.wanted.restarts))
     return tuple(sorted(found, key=lambda item: item.path))
 
 

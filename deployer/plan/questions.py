@@ -30,14 +30,16 @@ def questions(rendered: Rendered, releases: Sequence[Release], *, also: Sequence
         "units": list(dict.fromkeys([*units, *others])),
         "packages": sorted(set(wanted.packages)),
         "users": [user.name for user in wanted.users],
-        "databases": [{"name": database.name, "user": database.user} for database in wanted.databases],
+        "databases": [
+            {"server": database.server, "name": database.name, "user": database.user} for database in wanted.databases
+        ],
+        "sysctls": sorted({sysctl.name for sysctl in wanted.sysctls}),
         "paths": sorted(
             {
                 *wanted.must_exist,
                 *(secret.path for secret in wanted.secrets),
                 *(directory.path for directory in wanted.directories),
-                *(release.path for release in own),
-                *(release.whole_mark for release in own),
+                *(mark for release in own for mark in release.marks),
             }
         ),
         "ports": sorted({one.port for one in wanted.ports}),

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from deployer.plan.changes import Change, Verb
 from deployer.plan.desired import Item
+from deployer.plan.probes import ready_of
 from deployer.render import Rendered
 from deployer.service import CommandWanted
 
@@ -35,10 +36,11 @@ def unit_actions(
     activations: Activations = []
     changes: list[Change] = []
     ours = [unit.unit for unit in rendered.wanted.units]
-    unwanted = unwanted_units(item.path for item in moved if item.after["kind"] == "absent")
+    unwanted = unwanted_units((item.path for item in moved if item.after["kind"] == "absent"), seen["owned"])
     unwanted = [unit for unit in unwanted if unit not in ours]
+    not_to_start = {*ours, *unwanted, *(started_by(unit) for unit in ours)}
     for unit in dict.fromkeys(unit for item in moved for unit in (*item.reloads, *item.restarts)):
-        if unit not in (*ours, *unwanted):  # the system's own, such as journald: nothing to enable or to record
+        if unit not in not_to_start:  # the system's own, such as journald: nothing to enable or to record
             activations.append({"kind": "unit", "unit": unit, "action": "restart", "enable": False})
             changes.append(Change("unit", "restart", unit, _because(unit, moved)))
     for wanted in rendered.wanted.units:
@@ -56,19 +58,22 @@ def unit_actions(
                     "unit": unit,
                     "action": "start" if verb == "enable" else verb,
                     "enable": True,
+                    "ready": ready_of(unit, rendered),
                     **hashes[unit],
                 }
             )
             changes.append(Change("unit", verb, unit, because))
         for database in rendered.wanted.databases:
-            if database.unit == unit and seen["databases"].get(database.name) is not True:
+            is_there = seen["databases"].get(database.server, {}).get(database.name)
+            if database.unit == unit and is_there is not True:
                 activations.append(
                     {
                         "kind": "database",
+                        "server": database.server,
+                        "unit": database.unit,
                         "name": database.name,
                         "user": database.user,
-                        "server": database.unit,
-                        "secret": database.secret_path,
+                        "secret": database.secret_path or None,
                     }
                 )
                 changes.append(Change("database", "create", database.name, "if it is not there"))
@@ -78,18 +83,34 @@ def unit_actions(
     return activations, changes
 
 
-def unwanted_units(gone: Iterable[str]) -> list[str]:
+def unwanted_units(gone: Iterable[str], owned: Iterable[str]) -> list[str]:
     """Name the units that go with files of ours: by their own file, or by our drop-in beside a package's.
 
-    A package's service that we made run is stopped too: its memory is given to others, and its limit is gone. Sockets
-    come first, so that nothing starts a service again.
+    A package's service that we made run is stopped too: its memory is given to others, and its limit is gone. A process
+    of several goes with its own drop-in, and with it the socket of that process; the template alone runs nothing.
+    Sockets and timers come first, so that nothing starts a service again.
+
+    Args:
+        gone: Paths that are taken away.
+        owned: All paths that earlier deploys put on the host.
     """
-    found = []
+    ours = set(owned)
+    found: dict[str, None] = {}
     for path in gone:
         name, _, inside = path.removeprefix(UNIT_FOLDER).partition("/")
-        if path.startswith(UNIT_FOLDER) and (not inside or name.endswith(".d")):
-            found.append(name.removesuffix(".d"))
-    return sorted(found, key=lambda unit: (not unit.endswith(".socket"), unit))
+        unit = name.removesuffix(".d")
+        if not path.startswith(UNIT_FOLDER) or (inside and unit == name) or "@." in unit:
+            continue
+        found[unit] = None
+        process, is_one_of_several, instance = unit.removesuffix(".service").partition("@")
+        if is_one_of_several and f"{UNIT_FOLDER}{process}@.socket" in ours:
+            found[f"{process}@{instance}.socket"] = None
+    return sorted(found, key=lambda unit: (not unit.endswith((".socket", ".timer")), unit))
+
+
+def started_by(unit: str) -> str:
+    """Name the service that a timer starts; a deploy does not."""
+    return unit.removesuffix(".timer") + ".service" if unit.endswith(".timer") else unit
 
 
 def _verb(
@@ -125,7 +146,7 @@ def _is_due(command: CommandWanted, rendered: Rendered, moved: Sequence[Item], s
         path
         for release in rendered.wanted.releases
         if release.app == command.app
-        for path in (release.current, release.environment)
+        for path in (release.current, release.environment or release.current)
     }
     return any(item.path in links for item in moved)
 

@@ -85,6 +85,12 @@ def print_applied(console: Console, plan: Plan, applied: Applied | None) -> None
     )
 
 
+def print_notes(console: Console, applied: Applied) -> None:
+    """Print what the host could not do, though the deploy is live."""
+    for note in applied.notes:
+        console.print(Text.assemble(("! ", "yellow"), note), soft_wrap=True)
+
+
 def deploy_document(plan: Plan, applied: Applied | None, verdict: dict[str, Any] | None) -> dict[str, Any]:
     """Give a deploy's outcome as data; the form is described in docs/json.md."""
     return {
@@ -93,6 +99,7 @@ def deploy_document(plan: Plan, applied: Applied | None, verdict: dict[str, Any]
         "outcome": "no change" if applied is None else "live",
         "transaction": None if applied is None else applied.transaction,
         "steps": [] if applied is None else [dict(step) for step in applied.steps],
+        "notes": [] if applied is None else list(applied.notes),
         "plan": plan_document(plan),
         "verdict": verdict,
     }

@@ -16,7 +16,14 @@ from deployer.inventory import Entry
 from deployer.plan import Plan
 from deployer.render import render as render_files
 from deployer.report.budget import budget_document, print_budget
-from deployer.report.plan import deploy_document, plan_document, print_applied, print_plan, print_warnings
+from deployer.report.plan import (
+    deploy_document,
+    plan_document,
+    print_applied,
+    print_notes,
+    print_plan,
+    print_warnings,
+)
 from deployer.report.terminal import Steps, print_document, result_console, talk_console
 from deployer.tasks.shell import entry_of, print_error, read_inventory, task
 from deployer.tasks.verification import run_verify, write_report
@@ -112,6 +119,7 @@ def deploy(
             with Steps() as steps:
                 connected.say = steps.say
                 applied = connected.apply(planned, steps.step)
+            print_notes(talk_console(), applied)
     return _report(entry, planned, applied, json=json, verify=not no_verify)
 
 

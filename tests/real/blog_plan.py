@@ -191,7 +191,7 @@ def whole(
             "files": [{"path": name, **_state(content)} for name, content in wanted.items()],
             "units": ["mariadb.service", "app-blog.service", "app-blog.socket", "nginx.service"],
             "packages": PACKAGES,
-            "databases": [{"name": "blog", "user": "blog"}],
+            "databases": [{"server": "mariadb", "name": "blog", "user": "blog"}],
         }
     )
     blobs: dict[str, bytes] = {}
@@ -205,11 +205,12 @@ def whole(
             blobs[after["blob"]] = content
         files.append({"path": name, "before": before, "after": after})
     changed = {file["path"] for file in files}
-    packed = {"venv": venv, "requirements_blob": "requirements", "wheels_blob": "wheels" if wheels else None}
+    environment = {"kind": "python", "path": venv, "requirements_blob": "requirements"}
+    environment["wheels_blob"] = "wheels" if wheels else None
     releases = []
     if code is not None:
         blobs |= {"code": code, "requirements": required} | ({"wheels": wheels} if wheels else {})
-        releases = [{"app": "blog", "path": path, "blob": "code", "user": "app-blog", "python_packages": packed}]
+        releases = [{"app": "blog", "path": path, "blob": "code", "user": "app-blog", "environment": environment}]
     return Request(
         transaction,
         {
@@ -253,8 +254,9 @@ def _activations(seen: Mapping[str, Any], changed: set[str], posts: int) -> list
         return bool(seen["units"][unit]["active"] == "active")
 
     found = [] if runs("mariadb.service") else [_unit("mariadb.service", "start")]
-    if seen["databases"]["blog"] is not True:
-        found.append({"kind": "database", "name": "blog", "user": "blog", "secret": PASSWORD})
+    if seen["databases"]["mariadb"]["blog"] is not True:
+        database = {"kind": "database", "server": "mariadb", "unit": "mariadb.service", "name": "blog", "user": "blog"}
+        found.append({**database, "secret": PASSWORD})
     if CODE in changed:
         found.append(command("migrate blog", [f"{VENV}/bin/python", "-m", "blog.migrate"]))
         seed = [f"{VENV}/bin/python", "-m", "blog.seed", "--posts", str(posts)]

@@ -133,7 +133,7 @@ def test_an_operator_whose_machine_dies_while_packages_come_leaves_the_host_unto
     deploy.wait()
     wait_until_closed(site)
     assert page(site, "red") == "two"
-    left = "find /srv -name '*.new*' -o -name '*.pip'; systemctl list-units --no-legend 'deployer-work*'"
+    left = "find /srv -name '*.new*' -o -name '*.aside'; systemctl list-units --no-legend 'deployer-work*'"
     assert site.host.sh(left) == ""
 
 

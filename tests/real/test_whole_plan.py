@@ -39,7 +39,7 @@ PICTURE = (
 )
 LEFT = (
     "systemctl list-units --all --plain --no-legend 'deployer-return-*' 'deployer-work-*'; "
-    "find /etc /srv -name '.*.new' -o -name '.*.dpkg-old' -o -name '*.new' -path '/srv/blog/*' -o -name '*.pip'; "
+    "find /etc /srv -name '.*.new' -o -name '.*.dpkg-old' -o -name '*.new' -path '/srv/blog/*' -o -name '*.aside'; "
     "flock -n /var/lib/deployer/lock true || echo locked; ls /usr/sbin/policy-rc.d 2>/dev/null; true"
 )
 

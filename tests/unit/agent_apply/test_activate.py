@@ -7,6 +7,7 @@ import pytest
 
 from deployer.agent import activate, database, journal, places, returntimer, revert, staging, systemctl, unitstate
 from deployer.agent.blobs import Blobs
+from deployer.agent.outcome import Attempt, Outcome
 from deployer.agent.progress import Progress
 
 GONE = {"load": "not-found", "active": "inactive", "sub": "dead"}
@@ -79,10 +80,10 @@ def test_a_return_starts_the_server_that_has_to_take_a_database_back(monkeypatch
     monkeypatch.setattr(systemctl, "order", lambda *words, **_: orders.append(" ".join(words)))
     monkeypatch.setattr(database, "undo", lambda note: orders.append(f"undo {note['name']}"))
     record = journal.Journal.create("t1", "me")
-    record.doc["activations"] = [{"kind": "database", "server": "mariadb.service"}]
+    record.doc["activations"] = [{"kind": "database", "server": "mariadb", "unit": "mariadb.service"}]
     record.doc["databases"] = [{"name": "blog"}]
-    outcome = revert.Outcome()
-    revert._undo_databases(record, revert._Attempt(outcome), outcome)
+    outcome = Outcome()
+    revert._undo_databases(record, Attempt(outcome), outcome)
     assert orders == ["start mariadb.service", "undo blog"]
     assert outcome.problems == []
 
@@ -90,7 +91,7 @@ def test_a_return_starts_the_server_that_has_to_take_a_database_back(monkeypatch
 def test_the_return_at_boot_waits_for_the_units_of_the_plan(wants):
     record = journal.Journal.create("t1", "me")
     record.doc["activations"] = [
-        {"kind": "database", "server": "mariadb.service"},
+        {"kind": "database", "server": "mariadb", "unit": "mariadb.service"},
         {"kind": "stop", "unit": "old.service"},
     ]
     returntimer._arm_boot(record, "/copy")

@@ -23,6 +23,7 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
         "units": {"a.service": {"restart_hash": "1"}, "old.service": {}},
         "owned": {"/etc/a": "x", "/etc/old": "y"},
         "done": ["seed"],
+        "refused_sysctls": {"vm.taken_now": "1", "vm.other": "1"},
         "last_transaction": "t1",
     }
     manifest.save(before)
@@ -39,11 +40,13 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
             {"kind": "command", "once": None},
         ],
         "record_units": {"b.service": {"restart_hash": "2"}},
+        "sysctls": [{"name": "vm.taken_now", "value": "2"}, {"name": "vm.new", "value": "2"}],
     }
-    assert manifest.after(plan, "t2") == {
+    assert manifest.after(plan, "t2", {"vm.new": "2"}) == {
         "units": {"a.service": {"restart_hash": "1"}, "b.service": {"restart_hash": "2"}},
         "owned": {"/etc/a": "z", "/etc/l": "link:/t"},
         "done": ["seed", "fill"],
+        "refused_sysctls": {"vm.other": "1", "vm.new": "2"},
         "last_transaction": "t2",
     }
     assert manifest.load() == before

@@ -4,12 +4,14 @@ import io
 import os
 import tarfile
 import time
+from pathlib import Path
 
 import pytest
 
 from deployer.agent import command, places, releases
 from deployer.agent.blobs import Blobs
 from deployer.agent.progress import Progress
+from deployer.agent.refusal import Refusal
 
 
 @pytest.fixture(autouse=True)
@@ -33,34 +35,42 @@ class Work:
 
 
 def entry(name, venv="env"):
-    packages = {"venv": f"/srv/a/venvs/{venv}", "requirements_blob": "a.requirements", "wheels_blob": None}
-    return {"app": "a", "path": f"/srv/a/releases/{name}", "blob": "a.tree", "python_packages": packages}
+    environment = {"kind": "python", "path": f"/srv/a/venvs/{venv}", "requirements_blob": "a.requirements"}
+    return {"app": "a", "path": f"/srv/a/releases/{name}", "blob": "a.tree", "environment": environment}
 
 
-def blobs():
-    tree = io.BytesIO()
-    tarfile.open(fileobj=tree, mode="w").close()
+def tree_entry(name, blob="a.modules", **more):
+    environment = {"kind": "tree", "path": "/srv/a/modules/lock", "blob": blob, "link": "node_modules", **more}
+    return {"app": "a", "path": f"/srv/a/releases/{name}", "blob": "a.tree", "environment": environment}
+
+
+def tar(files):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, data in (("a.tree", tree.getvalue()), ("a.requirements", b"x")):
+        for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    out.seek(0)
-    return Blobs(out)
+    return out.getvalue()
+
+
+def blobs(source=()):
+    modules = tar({"node_modules/left-pad/index.js": b"code"})
+    named = {"a.tree": tar(dict(source)), "a.requirements": b"x", "a.modules": modules, "a.other": tar({"x/y": b""})}
+    return Blobs(io.BytesIO(tar(named)))
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def make(host, *entries):
+def make(host, *entries, source=()):
     work = Work(host)
-    return releases.make(entries, blobs(), work, Progress(lambda event: None, time.sleep)), work
+    return releases.make(entries, blobs(source), work, Progress(lambda event: None, time.sleep)), work
 
 
 def test_a_release_that_lost_its_environment_gets_it_again_and_stays_as_it_is(host):
-    assert make(host, entry("r1"))[0] == ["/srv/a/releases/r1"]
+    assert make(host, entry("r1"))[0] == ["/srv/a/venvs/env", "/srv/a/releases/r1"]
     made, work = make(host, entry("r1"))
     assert (made, work.ran) == ([], [])
     (host / "srv/a/venvs/env/.whole").unlink()
@@ -90,3 +100,38 @@ def test_fewer_than_three_all_stay(host):
     (host / "srv/a/venvs/env").mkdir(parents=True)
     releases.prune([entry("0")])
     assert names(host / "srv/a/releases") == ["0", "1"]
+
+
+def test_a_tree_of_packages_is_shared_by_releases_and_found_inside_each(host):
+    assert make(host, tree_entry("r1"))[0] == ["/srv/a/modules/lock", "/srv/a/releases/r1"]
+    made, work = make(host, tree_entry("r2", blob=None))  # it is whole: nothing has to come
+    assert (made, work.ran) == (["/srv/a/releases/r2"], [])
+    for name in ("r1", "r2"):
+        assert (host / f"srv/a/releases/{name}/node_modules").readlink() == Path("/srv/a/modules/lock/node_modules")
+    assert (host / "srv/a/modules/lock/node_modules/left-pad/index.js").read_bytes() == b"code"
+    assert names(host / "srv/a/modules") == ["lock"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "source", "words"),
+    [
+        (tree_entry("r1", blob=None), {}, "did not come with the plan"),
+        (tree_entry("r1", blob="a.requirements"), {}, "cannot be unpacked"),
+        (tree_entry("r1", blob="a.other"), {}, "hold no node_modules"),
+        (tree_entry("r1"), {"node_modules/mine": b""}, "a node_modules of its own"),
+        (tree_entry("r1", link="../../etc"), {}, "no packages are looked for"),
+        (tree_entry("r1", kind="docker"), {}, "no such kind"),
+        (tree_entry("r1", path="/srv/a/releases/r1/modules"), {}, "inside a release"),
+    ],
+)
+def test_an_environment_that_cannot_be_leaves_no_release(host, wanted, source, words):
+    with pytest.raises(Refusal, match=words):
+        make(host, wanted, source=source)
+    assert not list(host.glob("srv/a/releases/*"))
+    assert not list(host.glob("srv/a/modules/*.aside"))
+
+
+def test_an_app_without_packages_is_its_source_alone(host):
+    made, work = make(host, {**entry("r1"), "environment": None}, source={"app": b"binary"})
+    assert (made, work.ran) == (["/srv/a/releases/r1"], [])
+    assert names(host / "srv/a/releases/r1") == ["app"]

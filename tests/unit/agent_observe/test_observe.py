@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from deployer.agent import facts, observe, places, unitstate
+from deployer.agent import observe, places, textfiles, unitstate
 
 
 def wanted(path, content=b"", **more):
@@ -115,7 +115,7 @@ def test_the_record_of_the_last_commit_is_told(record, monkeypatch):
     path.parent.mkdir(parents=True)
     units = {"a.service": {"restart_hash": "r", "reload_hash": "l"}}
     path.write_text(json.dumps({"units": units, "owned": {"/a": "h"}, "done": ["k"], "last_transaction": "t1"}))
-    monkeypatch.setattr(unitstate, "output", lambda argv: "Id=a.service\nMainPID=7\n\nId=b.service\n")
+    monkeypatch.setattr(unitstate, "output", lambda argv, **_: "Id=a.service\nMainPID=7\n\nId=b.service\n")
     answer = observe.run({"units": ["a.service", "b.service"]})
     assert (answer["owned"], answer["done"], answer["last_transaction"]) == ({"/a": "h"}, ["k"], "t1")
     assert answer["units"]["a.service"]["restart_hash"] == "r"
@@ -140,7 +140,7 @@ def test_a_listener_is_named_and_a_client_is_none(family, address):
         bound.bind((address, 0))
         port, other, idle = (s.getsockname()[1] for s in (server, client, bound))
         found = observe.listeners([port, other, idle])
-    assert found == {str(port): facts.read("/proc/self/comm").strip(), str(other): None, str(idle): None}
+    assert found == {str(port): textfiles.read("/proc/self/comm").strip(), str(other): None, str(idle): None}
 
 
 def test_packages_are_asked_for_once_and_only_installed_ones_have_a_version(monkeypatch):
@@ -155,33 +155,3 @@ def test_packages_are_asked_for_once_and_only_installed_ones_have_a_version(monk
     assert found == {"nginx": "1.22.1-9", "mariadb-server": None, "missing": None, "--help": None, "a*": None}
     assert len(asked) == 1
     assert asked[0][-3:] == ["nginx", "mariadb-server", "missing"]
-
-
-def databases(monkeypatch, text, *, present=True):
-    asked = []
-    monkeypatch.setattr(observe.os, "access", lambda path, mode: present)
-    monkeypatch.setattr(observe.os.path, "exists", lambda path: present)
-    monkeypatch.setattr(unitstate, "output", lambda argv: asked.append(argv) or text)
-    entries = [
-        {"name": "blog", "user": "blog"},
-        {"name": "shop", "user": "shop"},
-        {"name": "x'; DROP", "user": None},
-    ]
-    return observe.databases(entries), asked
-
-
-def test_a_database_is_there_if_it_and_its_user_are(monkeypatch):
-    found, asked = databases(monkeypatch, "d\tblog\nd\tshop\nu\tblog\nu\troot\nend\t1\n")
-    assert found == {"blog": True, "shop": False, "x'; DROP": False}
-    assert "DROP" not in " ".join(asked[0])
-
-
-@pytest.mark.parametrize("text", [None, "", "d\tblog\nu\tblog\n"])
-def test_a_server_that_does_not_answer_in_full_leaves_it_unknown(monkeypatch, text):
-    assert set(databases(monkeypatch, text)[0].values()) == {None}
-
-
-def test_a_host_without_a_server_leaves_it_unknown_and_asks_nobody(monkeypatch):
-    found, asked = databases(monkeypatch, "d\tblog\nu\tblog\nend\t1\n", present=False)
-    assert set(found.values()) == {None}
-    assert asked == []

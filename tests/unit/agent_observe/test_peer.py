@@ -120,11 +120,11 @@ def test_a_document_that_is_too_long_is_a_fault_and_no_death(monkeypatch):
 
 
 def test_a_left_copy_runs_the_command_of_the_module_that_it_is_told(monkeypatch):
-    from deployer.agent import revert
+    from deployer.agent import recover
 
     seen = []
-    monkeypatch.setattr(revert, "command", lambda arguments: seen.append(arguments) or 5)
-    assert main.start(["revert", "t1"]) == 5
+    monkeypatch.setattr(recover, "command", lambda arguments: seen.append(arguments) or 5)
+    assert main.start(["recover", "t1"]) == 5
     assert seen == [["t1"]]
     with pytest.raises(ValueError, match="no module"):
-        main.start(["../revert"])
+        main.start(["../recover"])

@@ -2,12 +2,13 @@
 
 import pytest
 
-from deployer.agent import facts, unitstate
+from deployer.agent import facts, textfiles, unitstate
 from deployer.agent.refusal import Refusal
 
 ANSWER = """\
 MainPID=812
 NRestarts=2
+Type=notify
 Id=mariadb.service
 LoadState=loaded
 ActiveState=active
@@ -47,6 +48,7 @@ def test_all_units_are_asked_for_at_once_and_an_alias_keeps_the_name_it_was_aske
     assert len(asked) == 1
     assert asked[0][-3:] == ["mysql.service", "none.service", "app.slice"]
     assert found["mysql.service"] == {
+        "type": "notify",
         "load": "loaded",
         "active": "active",
         "sub": "running",
@@ -95,7 +97,7 @@ def test_a_tool_speaks_english_reads_nothing_and_may_be_missing_or_hang(monkeypa
 @pytest.fixture
 def files(monkeypatch):
     texts = {}
-    monkeypatch.setattr(facts, "read", lambda path, limit_bytes=0: texts.get(path, ""))
+    monkeypatch.setattr(textfiles, "read", lambda path, limit_bytes=0: texts.get(path, ""))
     return texts
 
 

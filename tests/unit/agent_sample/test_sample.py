@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployer.agent import cgroups, facts, sample, unitstate
+from deployer.agent import cgroups, sample, textfiles, unitstate
 
 TICKS_PER_S = sample._TICKS_PER_S
 STAT = "cpu  {user} 0 {system} 5000 100 {irq} 0 {steal} 0 0\ncpu0 1 1 1 1\n"
@@ -82,7 +82,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch):
     found = Machine()
-    monkeypatch.setattr(facts, "read", found.read)
+    monkeypatch.setattr(textfiles, "read", found.read)
     monkeypatch.setattr(unitstate, "output", found.output)
     monkeypatch.setattr(sample, "time", found)
     monkeypatch.setattr(sample.os, "sched_getaffinity", lambda _pid: {0, 1})
@@ -220,7 +220,7 @@ def test_a_unit_that_moves_to_another_group_does_not_inherit_its_kills(machine):
 
 def test_without_an_account_of_memory_nothing_is_said_of_it(machine, monkeypatch):
     good = machine.read
-    monkeypatch.setattr(facts, "read", lambda path, limit=0: "" if path == "/proc/meminfo" else good(path, limit))
+    monkeypatch.setattr(textfiles, "read", lambda path, limit=0: "" if path == "/proc/meminfo" else good(path, limit))
     sampler = sample.Sampler([])
     machine.goes_on()
     assert sampler.sample()["memory_share"] is None
@@ -228,7 +228,7 @@ def test_without_an_account_of_memory_nothing_is_said_of_it(machine, monkeypatch
 
 def test_a_kernel_that_does_not_count_says_none(machine, monkeypatch):
     good = machine.read
-    monkeypatch.setattr(facts, "read", lambda path, limit=0: "" if path == "/proc/vmstat" else good(path, limit))
+    monkeypatch.setattr(textfiles, "read", lambda path, limit=0: "" if path == "/proc/vmstat" else good(path, limit))
     sampler = sample.Sampler([])
     machine.goes_on()
     assert sampler.sample()["oom_kills"] is None

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import tarfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hosts import app, host
 
 from deployer.allocate import allocate
+from deployer.apply import apply
 from deployer.plan import Plan, build_plan, questions
 from deployer.plan.build import unwanted_paths
+from deployer.plan.sysctls import sysctl_changes
+from deployer.plan.units import unwanted_units
 from deployer.release import Release
-from deployer.render import render
+from deployer.render import Rendered, render
+from deployer.service import HttpProbe, SysctlWanted, UnitWanted, Wanted, together
 
 DECLARATION = host()
 RENDERED = render(DECLARATION, allocate(DECLARATION))
@@ -38,7 +44,10 @@ def as_wanted(rendered=RENDERED, releases=None) -> dict[str, Any]:
         },
         "packages": dict.fromkeys(asked["packages"], "1"),
         "users": dict.fromkeys(asked["users"], True),
-        "databases": {one["name"]: True for one in asked["databases"]},
+        "databases": {"mariadb": {one["name"]: True for one in asked["databases"]}},
+        "sysctls": {
+            one.name: {"value": one.value, "writable": True, "refused": None} for one in rendered.wanted.sysctls
+        },
         "paths": dict.fromkeys(asked["paths"], True),
         "ports": {},
         "owned": {one["path"]: "x" for one in asked["files"]},
@@ -54,7 +63,8 @@ def empty_host(rendered=RENDERED, releases=None) -> dict[str, Any]:
         "units": {unit: {"active": "inactive", "enabled": ""} for unit in asked["units"]},
         "packages": dict.fromkeys(asked["packages"]),
         "users": dict.fromkeys(asked["users"], False),
-        "databases": {one["name"]: None for one in asked["databases"]},
+        "databases": {"mariadb": {one["name"]: None for one in asked["databases"]}},
+        "sysctls": {name: {"value": "0", "writable": True, "refused": None} for name in asked["sysctls"]},
         "paths": dict.fromkeys(asked["paths"], False),
         "ports": {},
         "owned": {},
@@ -68,7 +78,7 @@ def planned(seen: dict[str, Any], releases=None, rendered=RENDERED) -> Plan:
 
 def actions(plan: Plan) -> list[tuple[str, str]]:
     return [
-        (entry.get("unit") or entry["name"], entry.get("action", entry["kind"]))
+        (entry.get("name") or entry["unit"], entry.get("action", entry["kind"]))
         for entry in plan.document["activations"]
     ]
 
@@ -83,7 +93,8 @@ def test_a_host_that_is_as_wanted_needs_nothing():
 def test_an_empty_host_gets_everything_in_the_order_in_which_it_can_work():
     plan = planned(empty_host())
     assert {change.kind for change in plan.changes} >= {
-        "package", "user", "directory", "secret", "environment", "release", "file", "database", "command", "unit",
+        "package", "user", "directory", "secret", "environment", "release", "file", "sysctl", "database", "command",
+        "unit",
     }  # fmt: skip
     found = [name for name, _ in actions(plan)]
     order = ["mariadb.service", "blog", "app-blog.socket", "migrate blog", "app-blog.service", "nginx.service"]
@@ -221,3 +232,146 @@ def test_every_commit_records_all_units():
     assert set(plan.document["record_units"]) == {unit.unit for unit in RENDERED.wanted.units}
     hashes = plan.document["record_units"]["nginx.service"]
     assert hashes["restart_hash"] != hashes["reload_hash"]
+
+
+def several(wanted: Wanted) -> Rendered:
+    """A host that wants, besides all else, what an app of several processes or a timer does."""
+    return replace(RENDERED, wanted=together([RENDERED.wanted, wanted]))
+
+
+PROCESSES = several(
+    Wanted(
+        units=tuple(UnitWanted(unit=f"app-shop@{number}.service", taker="blog") for number in (1, 2)),
+        probes=tuple(
+            HttpProbe(path="/", host="x", port=3000 + number, unit=f"app-shop@{number}.service") for number in (1, 2)
+        ),
+    )
+)
+
+
+def test_processes_are_started_one_by_one_each_once_the_one_before_it_answers():
+    entries = planned(empty_host(PROCESSES), rendered=PROCESSES).document["activations"]
+    shop = [entry for entry in entries if entry.get("unit", "").startswith("app-shop@")]
+    assert [entry["unit"] for entry in shop] == ["app-shop@1.service", "app-shop@2.service"]
+    unit, http = shop[1]["ready"]
+    assert unit == {"kind": "unit", "unit": "app-shop@2.service"}
+    assert (http["kind"], http["port"], http["status"]) == ("http", 3002, [200])
+    assert [entry["ready"] for entry in entries if entry.get("unit") == "nginx.service"] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("gone", "owned", "stopped"),
+    [
+        (["app-a@2.service.d/60-process.conf"], [], ["app-a@2.service"]),
+        (["app-a@2.service.d/60-process.conf"], ["app-a@.socket"], ["app-a@2.socket", "app-a@2.service"]),
+        (["app-a@.service", "app-a@.service.d/60-x.conf", "app-a@.socket"], [], []),
+        (
+            ["app-a@.service", "app-a@.socket", "app-a@1.service.d/60-process.conf"],
+            ["app-a@.socket"],
+            ["app-a@1.socket", "app-a@1.service"],
+        ),
+        (["app-a-job.service", "app-a-job.timer"], [], ["app-a-job.timer", "app-a-job.service"]),
+        (["postgresql@15-main.service.d/60-deployer.conf"], [], ["postgresql@15-main.service"]),
+        (["multi-user.target.wants/x.service"], [], []),
+    ],
+)
+def test_what_is_stopped_with_files_that_go(gone, owned, stopped):
+    folder = "/etc/systemd/system/"
+    assert unwanted_units([folder + name for name in gone], {folder + name: "x" for name in owned}) == stopped
+
+
+def test_what_a_timer_starts_is_neither_started_nor_probed_by_a_deploy():
+    folder = "/etc/systemd/system/"
+    timer, timed = f"{folder}app-shop-clean.timer", f"{folder}app-shop-clean.service"
+    rendered = several(Wanted(units=(UnitWanted(unit="app-shop-clean.timer", taker="blog"),)))
+    a_file = RENDERED.files[0]
+    files = [
+        replace(a_file, wanted=replace(a_file.wanted, path=path, restarts=(path.removeprefix(folder),)))
+        for path in (timer, timed)
+    ]
+    rendered = replace(rendered, files=(*rendered.files, *files))
+    plan = planned(empty_host(rendered), rendered=rendered)
+    touched = [unit for unit, _ in actions(plan) if unit.startswith("app-shop-clean")]
+    assert touched == ["app-shop-clean.timer"]
+    assert {"kind": "unit", "unit": "app-shop-clean.timer"} in plan.document["probes"]
+    assert {"kind": "unit", "unit": "app-shop-clean.service"} not in plan.document["probes"]
+
+
+SOMAXCONN = "net.core.somaxconn"
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "warning"),
+    [
+        ({"value": "128"}, ["128 becomes 4096"], ""),
+        ({"value": "65536"}, [], ""),  # the least is wanted
+        ({"value": "128", "refused": "1024"}, ["128 becomes 4096"], ""),  # another value was refused
+        ({"value": "128", "refused": "4096"}, [], "does not let it be changed; it stays 128"),
+        ({"value": "128", "writable": False}, [], "does not let it be changed; it stays 128"),
+        ({"value": None, "writable": False}, [], "has no such setting"),
+    ],
+)
+def test_a_setting_of_the_kernel_is_changed_once_and_one_that_it_refuses_is_said(state, changes, warning):
+    seen = as_wanted()
+    seen["sysctls"][SOMAXCONN] |= state
+    plan = planned(seen)
+    assert [change.because.partition(":")[0] for change in plan.changes] == changes
+    assert [one["name"] for one in plan.document["sysctls"]] == [SOMAXCONN] * len(changes)
+    assert all(warning in one for one in plan.warnings)
+    assert len(plan.warnings) == bool(warning)
+
+
+def test_of_several_that_want_the_least_the_largest_counts():
+    wanted = [SysctlWanted(name=SOMAXCONN, value=value, because="x", least=True) for value in ("512", "8192", "1024")]
+    documents, _, _ = sysctl_changes(wanted, {SOMAXCONN: {"value": "128", "writable": True, "refused": None}})
+    assert documents == [{"name": SOMAXCONN, "value": "8192", "least": True}]
+
+
+@pytest.mark.parametrize(
+    ("packages", "environment"),
+    [
+        ("node", {"kind": "tree", "path": "/srv/blog/modules/LOCK", "blob": "blog.packages", "link": "node_modules"}),
+        ("none", None),
+        (
+            "python",
+            {
+                "kind": "python",
+                "path": "/srv/blog/modules/LOCK",
+                "requirements_blob": "blog.requirements",
+                "wheels_blob": "blog.packages",
+            },
+        ),
+    ],
+)
+def test_a_release_gets_what_its_packages_need(packages, environment):
+    [wanted] = RENDERED.wanted.releases
+    live = "/srv/blog/current/modules"
+    wanted = replace(wanted, packages=packages, environments="/srv/blog/modules", environment=live)
+    rendered = replace(RENDERED, wanted=replace(RENDERED.wanted, releases=(wanted,)))
+    plan = planned(empty_host(rendered), rendered=rendered)
+    assert plan.environments == (() if packages == "none" else ("blog",))
+    assert (live in {entry["path"] for entry in plan.document["files"]}) is (packages != "none")
+    requests = []
+
+    class Agent:
+        """Notes what it is sent."""
+
+        def call(self, request, blob, *_, **__):
+            with tarfile.open(fileobj=blob) as packed:
+                requests.append((request["plan"], set(packed.getnames())))
+            return {"transaction": "t", "steps": [], "notes": ["said"]}
+
+    fetched = dict.fromkeys(plan.environments, b"packed")
+    applied = apply(Agent(), plan, fetched, lambda _step, _message: None)
+    [(sent, blobs)] = requests
+    if environment:
+        environment = {**environment, "path": environment["path"].replace("LOCK", release().environment)}
+    assert sent["releases"][0]["environment"] == environment
+    named = {value for key, value in (environment or {}).items() if key.endswith("blob")}
+    assert named <= blobs
+    assert applied.notes == ("said",)
+    seen = as_wanted(rendered)
+    assert planned(seen, rendered=rendered).is_empty
+    if environment:
+        seen["paths"][environment["path"] + "/.whole"] = False
+        assert planned(seen, rendered=rendered).environments == ("blog",)

@@ -1,0 +1,112 @@
+"""MariaDB, spoken to through root's own socket login."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import Any, Iterable, Mapping
+
+from . import command
+from .refusal import Refusal
+
+TIMEOUT_S = 60
+LOOK_TIMEOUT_S = 10
+SOCKET = "/run/mysqld/mysqld.sock"
+
+_WHAT_IS_THERE = """\
+SELECT 'database', SCHEMA_NAME FROM information_schema.SCHEMATA;
+SELECT 'user', User FROM mysql.user WHERE Host = 'localhost';
+SELECT CONCAT('granted to ', User), REPLACE(Db, CHAR(92), '') FROM mysql.db WHERE Host = 'localhost';
+SELECT 'end', 1;
+"""
+_TABLES = "SELECT TABLE_SCHEMA, COUNT(*) FROM information_schema.TABLES GROUP BY TABLE_SCHEMA;\n"
+
+
+class MariaDB:
+    """The server's side of `database.Server`."""
+
+    names = users = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
+    reserved = frozenset(["mysql", "information_schema", "performance_schema", "sys", "root"])
+    has_passwords = True
+
+    clients: tuple[str, ...] = ("mariadb", "mysql")
+    #: What stands before a password.
+    identified = "IDENTIFIED BY"
+    #: What every session begins with.
+    prelude = ""
+
+    def look(self, pairs: Iterable[tuple[str, str]]) -> dict[str, bool] | None:
+        """Say of each name whether that database and its user are there; names never become part of a statement."""
+        if not os.path.exists(SOCKET) or self._client() is None:
+            return None
+        try:
+            rows = self._rows(_WHAT_IS_THERE, timeout_s=LOOK_TIMEOUT_S)
+        except Refusal:
+            return None
+        if ("end", "1") not in rows:  # it shows that the others were answered
+            return None
+        return {name: ("database", name) in rows and ("user", user) in rows for name, user in pairs}
+
+    def before(self, name: str, user: str) -> dict[str, Any]:
+        """Note what is there, and the statement that makes the user as it is (with its password's hash)."""
+        rows = self._rows(_WHAT_IS_THERE)
+        statement = self._query(f"SHOW CREATE USER '{user}'@'localhost'") if ("user", user) in rows else None
+        return {
+            "made_database": ("database", name) not in rows,
+            "user_before": statement,
+            "granted_before": (f"granted to {user}", name) in rows,
+        }
+
+    def make(self, name: str, user: str, secret: str) -> None:
+        """Make the database, the user and the grant."""
+        statements = [
+            f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4",
+            f"CREATE USER IF NOT EXISTS '{user}'@'localhost' {self.identified} '{secret}'",
+            f"ALTER USER '{user}'@'localhost' {self.identified} '{secret}'",
+            f"GRANT ALL PRIVILEGES ON `{_pattern(name)}`.* TO '{user}'@'localhost'",
+        ]
+        self._query(";\n".join(statements), hide=secret)
+
+    def undo(self, note: Mapping[str, Any]) -> str:
+        """Take back what was made, but for a database that holds tables."""
+        name, user = note["name"], note["user"]
+        rows = self._rows(_WHAT_IS_THERE)
+        if note["made_database"] and ("database", name) in rows:
+            if any(schema == name for schema, _ in self._rows(_TABLES)):
+                return f"database {name} and its user: it holds tables now"
+            self._query(f"DROP DATABASE `{name}`")
+        if note["user_before"] is None:
+            self._query(f"DROP USER IF EXISTS '{user}'@'localhost'")
+            return ""
+        if not note.get("granted_before", True) and (f"granted to {user}", name) in rows:
+            self._query(f"REVOKE ALL PRIVILEGES ON `{_pattern(name)}`.* FROM '{user}'@'localhost'")
+        self._query(re.sub(r"^CREATE USER", "ALTER USER", note["user_before"]))
+        return ""
+
+    def _rows(self, statements: str, timeout_s: float = TIMEOUT_S) -> set[tuple[str, ...]]:
+        lines = self._query(statements, timeout_s=timeout_s).splitlines()
+        return {tuple(line.split("\t", 1)) for line in lines if "\t" in line}
+
+    def _query(self, statements: str, *, hide: str = "", timeout_s: float = TIMEOUT_S) -> str:
+        client = self._client() or self.clients[0]
+        argv = [client, "--no-defaults", "--protocol=socket", f"--socket={SOCKET}", "--user=root", "--batch"]
+        argv += ["--skip-column-names", "--connect-timeout=5", "--default-character-set=utf8mb4"]
+        feed = (self.prelude + statements).encode()
+        try:
+            result = command.run(argv, timeout_s=timeout_s, feed=feed, whole=True)
+        except OSError as error:
+            raise Refusal("activation", f"{client} cannot be run: {error}") from error
+        if not result.ok:
+            output = result.output.replace(hide, "[secret]") if hide else result.output
+            raise Refusal("activation", "the database server refused", detail=output[-command.TAIL_BYTES :])
+        return result.output
+
+    def _client(self) -> str | None:
+        found = (shutil.which(client, path=command.ENVIRONMENT["PATH"]) for client in self.clients)
+        return next(filter(None, found), None)
+
+
+def _pattern(name: str) -> str:
+    """Return a name for GRANT, where an underscore stands for any character unless it is escaped."""
+    return name.replace("_", "\\_")

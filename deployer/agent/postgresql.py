@@ -1,0 +1,115 @@
+"""PostgreSQL, spoken to as its own system user over the unix socket; an app is the role of its system user's name.
+
+Names reach the server as psql's variables, which psql itself quotes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import Any, Iterable, Mapping
+
+from . import command
+from .refusal import Refusal
+
+TIMEOUT_S = 60
+LOOK_TIMEOUT_S = 10
+SUPERUSER = "postgres"
+SOCKETS = "/run/postgresql"
+SOCKET = SOCKETS + "/.s.PGSQL.5432"
+
+_DATABASES_AND_ROLES = """\
+SELECT 'database', datname, pg_get_userbyid(datdba) FROM pg_database;
+SELECT 'role', rolname, CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END FROM pg_roles;
+SELECT 'end', 1, 1;
+"""
+#: Tables, materialized views and foreign tables that are not the server's own.
+_TABLES = """\
+SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind IN ('r', 'p', 'm', 'f') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema';
+"""
+
+
+class PostgreSQL:
+    """The server's side of `database.Server`."""
+
+    names = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
+    users = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+    reserved = frozenset([SUPERUSER, "template0", "template1", "public", "none"])
+    has_passwords = False
+
+    def look(self, pairs: Iterable[tuple[str, str]]) -> dict[str, bool] | None:
+        """Say of each name whether that database is there, and belongs to its role."""
+        if not os.path.exists(SOCKET) or shutil.which("psql", path=command.ENVIRONMENT["PATH"]) is None:
+            return None
+        try:
+            rows = _rows(timeout_s=LOOK_TIMEOUT_S)
+        except Refusal:
+            return None
+        if ("end", "1", "1") not in rows:  # it shows that the others were answered
+            return None
+        return {name: ("database", name, user) in rows and ("role", user, "LOGIN") in rows for name, user in pairs}
+
+    def before(self, name: str, user: str) -> dict[str, Any]:
+        """Note whether the database is there, and whether the role is and may log in.
+
+        Raises:
+            Refusal: The database belongs to somebody else.
+        """
+        rows = _rows()
+        owner = next((row[2] for row in rows if row[:2] == ("database", name)), None)
+        if owner not in (None, user):
+            raise Refusal(
+                "activation",
+                f"the database {name} belongs to the role {owner}, not to {user}",
+                next=f'give it to the app (ALTER DATABASE "{name}" OWNER TO "{user}"), or name another one',
+            )
+        login = next((row[2] for row in rows if row[:2] == ("role", user)), None)
+        return {"made_database": owner is None, "user_before": login}
+
+    def make(self, name: str, user: str, _secret: str) -> None:
+        """Make role and database, and let nobody else in; the role logs in by its system user, without a password."""
+        rows = _rows()
+        statements = []
+        if not any(row[:2] == ("role", user) for row in rows):
+            statements.append('CREATE ROLE :"user" LOGIN;')
+        statements.append('ALTER ROLE :"user" LOGIN;')
+        if ("database", name, user) not in rows:
+            # template1 may hold what somebody put there, in another encoding
+            statements.append('CREATE DATABASE :"name" OWNER :"user" TEMPLATE template0 ENCODING \'UTF8\';')
+            statements.append('REVOKE CONNECT, TEMPORARY ON DATABASE :"name" FROM PUBLIC;')
+        _query("\n".join(statements), name=name, user=user)
+
+    def undo(self, note: Mapping[str, Any]) -> str:
+        """Take back what was made, but for a database that holds tables."""
+        name, user = note["name"], note["user"]
+        rows = _rows()
+        if note["made_database"] and ("database", name, user) in rows:
+            if _query(_TABLES, database=name) != "0":
+                return f"database {name} and its role: it holds tables now"
+            _query('DROP DATABASE :"name" WITH (FORCE);', name=name)  # an app that is being returned may be connected
+        if note["user_before"] is None:
+            _query('DROP ROLE IF EXISTS :"user";', user=user)
+        elif note["user_before"] == "NOLOGIN":
+            _query('ALTER ROLE :"user" NOLOGIN;', user=user)
+        return ""
+
+
+def _rows(timeout_s: float = TIMEOUT_S) -> set[tuple[str, ...]]:
+    return {tuple(line.split("\t")) for line in _query(_DATABASES_AND_ROLES, timeout_s=timeout_s).splitlines()}
+
+
+def _query(statements: str, *, database: str = SUPERUSER, timeout_s: float = TIMEOUT_S, **names: str) -> str:
+    argv = ["psql", "--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"]
+    argv += ["--set=ON_ERROR_STOP=1", f"--host={SOCKETS}", f"--username={SUPERUSER}", f"--dbname={database}"]
+    argv += [f"--set={key}={value}" for key, value in names.items()]
+    # a word of the server's that is no answer (a NOTICE) would be taken for one
+    feed = ("SET client_min_messages = error;\n" + statements).encode()
+    try:
+        result = command.run(argv, timeout_s=timeout_s, feed=feed, whole=True, user=SUPERUSER)
+    except OSError as error:
+        raise Refusal("activation", f"psql cannot be run: {error}") from error
+    if not result.ok:
+        raise Refusal("activation", "the database server refused", detail=result.output[-command.TAIL_BYTES :])
+    return result.output

@@ -1,0 +1,53 @@
+"""The kernel's settings: what a host does not have yet is changed; what its kernel refuses is said, not tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from deployer.plan.changes import Change
+from deployer.service import SysctlWanted
+
+
+def sysctl_changes(
+    wanted: Iterable[SysctlWanted], seen: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[Change], list[str]]:
+    """Choose the settings that have to be written.
+
+    Args:
+        wanted: What the services want; of several that want the least of one setting, the largest counts.
+        seen: The host's answer, by name: running ``value``, ``writable``, the value that it ``refused`` before.
+
+    Returns:
+        The protocol's ``sysctls``, the same as changes for people, and warnings.
+    """
+    documents: list[dict[str, Any]] = []
+    changes: list[Change] = []
+    warnings: list[str] = []
+    for one in _together(wanted):
+        state = seen.get(one.name, {})
+        running = state.get("value")
+        if running is not None and is_enough(running, one):
+            continue
+        if running is None or not state.get("writable") or state.get("refused") == one.value:
+            why = "has no such setting" if running is None else f"does not let it be changed; it stays {running}"
+            warnings.append(f"{one.name} should be {one.value}, but this host's kernel {why}")
+            continue
+        documents.append({"name": one.name, "value": one.value, "least": one.least})
+        changes.append(Change("sysctl", "change", one.name, f"{running} becomes {one.value}: {one.because}"))
+    return documents, changes, warnings
+
+
+def is_enough(running: str, wanted: SysctlWanted) -> bool:
+    """Say whether a running value needs no change: it is the same, or a number that is more where that is fine."""
+    if wanted.least and running.isdigit() and wanted.value.isdigit():
+        return int(running) >= int(wanted.value)
+    return running == wanted.value
+
+
+def _together(wanted: Iterable[SysctlWanted]) -> Iterable[SysctlWanted]:
+    found: dict[str, SysctlWanted] = {}
+    for one in wanted:
+        if one.name not in found or not is_enough(found[one.name].value, one):
+            found[one.name] = one
+    return found.values()
