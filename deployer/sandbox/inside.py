@@ -54,6 +54,7 @@ mknod -m 666 dev/urandom c 1 9
 mknod -m 666 dev/tty c 5 0
 ip link set lo up
 ip link add eth0 type veth peer name peer0 # leads nowhere; MariaDB warns of a host without a hardware address
+ip address add 192.0.2.1/24 dev eth0
 pivot_root . .
 umount -l .
 cd /

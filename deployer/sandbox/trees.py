@@ -58,7 +58,7 @@ TREES: Final[Mapping[str, Recipe]] = {
             *("openjdk-21-jre-headless", "systemd", "python3"),
         ),
     ),
-    "sid": Recipe(release="sid", packages=("nginx", "mysql-server", "redis-server", "valkey-server")),
+    "sid": Recipe(release="sid", packages=("nginx", "mysql-server", "redis-server", "valkey-server", "mount")),
 }
 
 
