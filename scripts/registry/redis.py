@@ -1,0 +1,116 @@
+"""Redis and Valkey: ``CONFIG GET *`` of a running server, and ``CONFIG SET`` of each for whether it can change.
+
+The directives that only a file can have are tried each in a file of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from scripts.registry.asked import Asked, flavour, in_tree
+
+_SCRATCH = "tmp/registry"
+#: Directives that CONFIG GET does not show, with words that make sense of them.
+_OF_FILES = {
+    "include": "/dev/null",
+    "loadmodule": "/nonexistent.so",
+    "rename-command": 'CONFIG ""',
+    "user": "nobody on",
+    "replicaof": "127.0.0.1 1",
+    "slaveof": "127.0.0.1 1",
+    "io-threads-do-reads": "no",
+    "list-max-ziplist-entries": "512",
+    "dynamic-hz": "yes",
+    "vm-enabled": "no",
+    "appendfsync": "everysec",
+    "lua-enable-deprecated-api": "no",
+    "gopher-enabled": "no",
+}
+_SIZES = (
+    "maxmemory",
+    "client-query-buffer-limit",
+    "proto-max-bulk-len",
+    "repl-backlog-size",
+    "auto-aof-rewrite-min-size",
+)
+_SECRET = ("requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser")
+
+
+def _command(words: tuple[str, ...], stream: Any) -> list[str] | str:
+    stream.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words))
+    stream.flush()
+    head = stream.readline().decode().strip()
+    if not head.startswith("*"):
+        return head
+    answer = []
+    for _ in range(int(head[1:])):
+        length = int(stream.readline()[1:])
+        answer.append(stream.read(length + 2)[:-2].decode())
+    return answer
+
+
+def ask(name: str, version: str, tree: Path) -> Asked:
+    """Start a server without network in a tree, ask it and end it."""
+    program = f"/usr/bin/{name}-server"
+    scratch = tree / _SCRATCH
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    release = in_tree(tree, program, "--version").stdout.split("v=")[1].split()[0]
+    place = f"/{_SCRATCH}/socket"
+    argv = ["chroot", str(tree), program, "--port", "0", "--unixsocket", place, "--save", "", "--dir", f"/{_SCRATCH}"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            for _ in range(100):
+                if (tree / place.lstrip("/")).exists():
+                    break
+                time.sleep(0.1)
+            settings = _of_server(tree / place.lstrip("/"))
+        finally:
+            server.terminate()
+    for directive, words in _OF_FILES.items():
+        (scratch / "a.conf").write_text(f"{directive} {words}\nport -1\n")
+        said = in_tree(tree, program, f"/{_SCRATCH}/a.conf")
+        refused = "Bad directive" in said.stdout + said.stderr and "line 2" not in (said.stdout + said.stderr).lower()
+        if directive not in settings and not (refused and f">>> '{directive}" in said.stdout + said.stderr):
+            settings[directive] = {"kind": "text", "dynamic": False}
+    shutil.rmtree(scratch)
+    return Asked(name, version, f"{name}-server {release} of Debian", proven=True, settings=settings)
+
+
+def _of_server(place: Path) -> dict[str, dict[str, Any]]:
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(place))
+        with link.makefile("rwb") as stream:
+            said = _command(("CONFIG", "GET", "*"), stream)
+            pairs = dict(zip(said[::2], said[1::2], strict=True))
+            settings = {}
+            for name, value in pairs.items():
+                answer = _command(("CONFIG", "SET", name, value), stream)
+                settings[name] = _attributes(name, value, str(answer))
+    return settings
+
+
+def _attributes(name: str, value: str, answer: str) -> dict[str, Any]:
+    kind = "text"
+    if value in {"yes", "no"}:
+        kind = "bool"
+    elif value.lstrip("-").isdigit():
+        kind = "size" if name in _SIZES else "int"
+    found: dict[str, Any] = {"kind": kind, "dynamic": "immutable" not in answer and "protected" not in answer}
+    if _SCRATCH not in value and name not in _SECRET:
+        found["default"] = value
+    return found
+
+
+def registry(trees: dict[str, Path]) -> dict[str, Any]:
+    """Ask every tree; keys are ``redis:7`` and ``valkey:8`` and the like."""
+    answers = {
+        name: [ask(name, key.partition(":")[2], trees[key]) for key in sorted(trees) if key.startswith(f"{name}:")]
+        for name in ("redis", "valkey")
+    }
+    return {name: flavour(one, unknown="fatal") for name, one in answers.items() if one}
