@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from deployer.tasks import bench, demo, development, hosts, sandboxes
+from deployer.tasks import bench, demo, development, fill, hosts, sandboxes
 
 namespace = Collection()
 for task in (hosts.hosts, hosts.budget, hosts.render, hosts.plan, hosts.deploy, hosts.verify, demo.demo):
     namespace.add_task(task)
 namespace.add_collection(Collection.from_module(sandboxes, name="sandbox"))
-namespace.add_collection(Collection.from_module(bench, name="bench"))
+benchmarks = Collection.from_module(bench, name="bench")
+benchmarks.add_task(fill.fill_host, name="fill")
+namespace.add_collection(benchmarks)
 namespace.add_collection(Collection.from_module(development, name="dev"))

@@ -42,6 +42,7 @@ OPTIONS: Mapping[str, str] = {
     "make": "make those that are missing",
     "all": "every local VPS, and what they share",
     "runs": "how many times to measure",
+    "seconds": "how long all services are at their worst together, seconds",
     "hold_s": "how long the connections are held, seconds",
     "write": "write the figures into docs/benchmarks.md",
 }

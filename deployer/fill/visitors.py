@@ -1,0 +1,140 @@
+"""Visitors who read slowly: each holds a TLS connection, a slot to the app and full buffers in between.
+
+A bounded number of connections for a bounded time; what goes wrong is counted, not raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+#: What a visitor's kernel takes at once, and what it reads of it each second, bytes.
+RECEIVE_BUFFER_BYTES = 4096
+READ_BYTES = 2048
+#: Connections that are opened each second.
+OPENED_PER_S = 200
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What visitors do.
+
+    Attributes:
+        address: The host.
+        port: Its port.
+        server_name: Name that they ask for.
+        tls: Whether they speak TLS.
+        requests: Whole requests, one of which each visitor sends again and again.
+        connections: How many visitors there are.
+        duration_s: How long they stay, s.
+    """
+
+    address: str
+    port: int
+    server_name: str
+    tls: bool
+    requests: Sequence[bytes]
+    connections: int
+    duration_s: float
+
+
+@dataclass
+class Seen:
+    """What they saw.
+
+    Attributes:
+        statuses: Answers by status.
+        failures: What went wrong, by kind.
+        held: The most connections that were open at once.
+    """
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    held: int = 0
+    open_now: int = 0
+
+
+def visit_slowly(visit: Visit) -> Seen:
+    """Send the visitors, and say what they saw once the last has left."""
+    return asyncio.run(_all(visit))
+
+
+async def _all(visit: Visit) -> Seen:
+    seen = Seen()
+    end = asyncio.get_running_loop().time() + visit.duration_s
+    async with asyncio.TaskGroup() as group:
+        for number in range(visit.connections):
+            group.create_task(_one(visit, visit.requests[number % len(visit.requests)], seen, end))
+            await asyncio.sleep(1 / OPENED_PER_S)
+    return seen
+
+
+async def _one(visit: Visit, request: bytes, seen: Seen, end: float) -> None:
+    loop = asyncio.get_running_loop()
+    while loop.time() < end:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                reader, writer = await _connect(visit)
+        except (OSError, TimeoutError) as error:
+            seen.failures[f"connect: {type(error).__name__}"] += 1
+            await asyncio.sleep(1)
+            continue
+        seen.open_now += 1
+        seen.held = max(seen.held, seen.open_now)
+        try:
+            while loop.time() < end:
+                writer.write(request)
+                seen.statuses[await _read_slowly(reader, end)] += 1
+        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
+            if loop.time() < end:
+                seen.failures[f"read: {type(error).__name__}"] += 1
+        finally:
+            seen.open_now -= 1
+            writer.transport.abort()
+
+
+async def _connect(visit: Visit) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    raw.settimeout(0)
+    try:
+        await asyncio.get_running_loop().sock_connect(raw, (visit.address, visit.port))
+        context = None
+        if visit.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        name = visit.server_name if visit.tls else None
+        return await asyncio.open_connection(sock=raw, ssl=context, server_hostname=name, limit=READ_BYTES)
+    except BaseException:
+        raw.close()
+        raise
+
+
+async def _read_slowly(reader: asyncio.StreamReader, end: float) -> int:
+    """Read one answer a little each second; its length is told, or it ends in a chunk of nothing."""
+    loop = asyncio.get_running_loop()
+    status = int((await reader.readuntil(b"\r\n")).split(b" ", 2)[1])
+    length, chunked = 0, False
+    while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.lower() == "content-length":
+            length = int(value)
+        elif name.lower() == "transfer-encoding":
+            chunked = "chunked" in value.lower()
+    tail = b""
+    while chunked or length:
+        data = await reader.read(min(READ_BYTES, length) if not chunked else READ_BYTES)
+        if not data:
+            raise asyncio.IncompleteReadError(b"", None)
+        length -= 0 if chunked else len(data)
+        tail = (tail + data)[-5:]
+        if chunked and tail == b"0\r\n\r\n":
+            break
+        if loop.time() < end:
+            await asyncio.sleep(1)
+    return status
