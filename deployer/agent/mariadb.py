@@ -38,7 +38,7 @@ class MariaDB:
 
     def look(self, pairs: Iterable[tuple[str, str]]) -> dict[str, bool] | None:
         """Say of each name whether that database and its user are there; names never become part of a statement."""
-        if not os.path.exists(SOCKET) or self._client() is None:
+        if not self._is_there():
             return None
         try:
             rows = self._rows(_WHAT_IS_THERE, timeout_s=LOOK_TIMEOUT_S)
@@ -101,6 +101,9 @@ class MariaDB:
             output = result.output.replace(hide, "[secret]") if hide else result.output
             raise Refusal("activation", "the database server refused", detail=output[-command.TAIL_BYTES :])
         return result.output
+
+    def _is_there(self) -> bool:
+        return os.path.exists(SOCKET) and self._client() is not None
 
     def _client(self) -> str | None:
         found = (shutil.which(client, path=command.ENVIRONMENT["PATH"]) for client in self.clients)

@@ -62,7 +62,7 @@ def psql(host: Host, sql: str, database: str = "postgres") -> str:
 def picture(host: Host) -> str:
     """All databases, users and rights of both servers."""
     return host.sh(
-        "mariadb -BN -e 'SHOW DATABASES; SELECT * FROM mysql.db; SELECT * FROM mysql.global_priv'; "
+        "mariadb -BN -e 'SHOW DATABASES; SELECT * FROM mysql.db; SELECT User, authentication_string FROM mysql.user'; "
         "cd /; runuser -u postgres -- psql -qAt -c 'SELECT datname, datdba, datacl FROM pg_database ORDER BY 1' "
         "-c 'SELECT rolname, rolcanlogin, rolsuper FROM pg_roles ORDER BY 1'"
     )

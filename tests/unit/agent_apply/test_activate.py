@@ -5,7 +5,19 @@ import time
 
 import pytest
 
-from deployer.agent import activate, database, journal, places, returntimer, revert, staging, systemctl, unitstate
+from deployer.agent import (
+    activate,
+    database,
+    journal,
+    places,
+    probes,
+    returntimer,
+    revert,
+    staging,
+    systemctl,
+    unitreturn,
+    unitstate,
+)
 from deployer.agent.blobs import Blobs
 from deployer.agent.outcome import Attempt, Outcome
 from deployer.agent.progress import Progress
@@ -86,6 +98,44 @@ def test_a_return_starts_the_server_that_has_to_take_a_database_back(monkeypatch
     revert._undo_databases(record, Attempt(outcome), outcome)
     assert orders == ["start mariadb.service", "undo blog"]
     assert outcome.problems == []
+
+
+def test_the_record_of_an_older_deploy_is_still_read(monkeypatch, wants):
+    assert activate.servers_of([{"kind": "database", "server": "mariadb.service"}]) == ["mariadb.service"]
+    undone = []
+    monkeypatch.setattr(
+        database.SERVERS["mariadb"], "undo", lambda note: undone.append(note["name"]) or "", raising=False
+    )
+    database.undo({"name": "blog", "user": "blog", "made_database": True, "user_before": None})
+    assert undone == ["blog"]
+
+
+@pytest.mark.parametrize(
+    ("state", "again"),
+    [
+        ({"type": "simple", "active": "active"}, True),
+        ({"type": "notify", "active": "activating"}, True),
+        ({"type": "oneshot", "active": "active"}, True),  # it remains after its end
+        ({"type": "oneshot", "active": "activating"}, False),  # a job in the middle of its work
+        ({"type": "simple", "active": "failed"}, False),
+        ({"active": "activating"}, True),  # a record of an older deploy
+    ],
+)
+def test_what_a_return_runs_again(state, again):
+    assert unitreturn.ran(state) is again
+
+
+def test_the_next_process_waits_until_the_one_before_it_is_ready(monkeypatch, wants):
+    seen = []
+    monkeypatch.setattr(systemctl, "order", lambda *words, **_: seen.append(" ".join(words)))
+    monkeypatch.setattr(probes, "gate", lambda wanted, gate_s, progress: seen.append((wanted, gate_s)))
+    record = journal.Journal.create("t1", "me")
+    entries = [
+        {"kind": "unit", "unit": f"a@{number}.service", "action": "restart", "enable": False, "ready": [number]}
+        for number in (1, 2)
+    ]
+    activate.run(entries, [], record, work=None, progress=Progress(lambda event: None, lambda wait_s: False))
+    assert seen == ["restart a@1.service", ([1], 0.0), "restart a@2.service", ([2], 0.0)]
 
 
 def test_the_return_at_boot_waits_for_the_units_of_the_plan(wants):
