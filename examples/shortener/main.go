@@ -1,0 +1,102 @@
+// Shortener gives long addresses short names. It needs nothing but a folder to keep them in.
+package main
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	// stopWithin is the longest time to finish what is running.
+	stopWithin = 9 * time.Second
+	// usualLinks is how many links are kept if nothing else is said: at most 60 MiB with addresses of full length.
+	usualLinks = 20_000
+	usualPort  = "8080"
+)
+
+func main() {
+	log.SetFlags(0) // the journal has the time
+	log.SetPrefix("shortener: ")
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	folder := os.Getenv("STATE_DIRECTORY")
+	if folder == "" {
+		return errors.New("the environment variable STATE_DIRECTORY is not set")
+	}
+	most, err := wholeNumber("LINKS", usualLinks)
+	if err != nil {
+		return err
+	}
+	links, err := OpenLinks(filepath.Join(folder, "links.jsonl"), most)
+	if err != nil {
+		return err
+	}
+	defer links.Close()
+	listener, err := listen()
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           NewHandler(links, os.Getenv("RELEASE")),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       75 * time.Second, // longer than nginx keeps a connection
+		MaxHeaderBytes:    16 << 10,
+	}
+	return serve(server, listener)
+}
+
+// listen takes the socket that systemd holds, or a port on loopback.
+func listen() (net.Listener, error) {
+	if os.Getenv("LISTEN_FDS") != "" {
+		return net.FileListener(os.NewFile(3, "socket of systemd"))
+	}
+	port := os.Getenv("PORT")
+	if port == "" {
+		port = usualPort
+	}
+	return net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+}
+
+// serve runs until SIGTERM, and then finishes what is running.
+func serve(server *http.Server, listener net.Listener) error {
+	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	log.Printf("listening on %s", listener.Addr())
+	select {
+	case err := <-failed:
+		return err
+	case <-stop.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	return server.Shutdown(ctx)
+}
+
+func wholeNumber(name string, usual int) (int, error) {
+	text := os.Getenv(name)
+	if text == "" {
+		return usual, nil
+	}
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 {
+		return 0, errors.New(name + "=" + strconv.Quote(text) + " must be a whole number of at least 1")
+	}
+	return number, nil
+}
