@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from deployer.budget import Claim, HostBudget, Reserve, reserves, share, usable_mib
 from deployer.catalog import running
 from deployer.chain import connection_chain
 from deployer.declaration import Declaration
+from deployer.disk import disk_of
 from deployer.errors import BudgetError
 from deployer.limits import binding_resource, limits_of
 from deployer.links import Chain
@@ -29,7 +29,8 @@ def allocate(declaration: Declaration) -> HostBudget:
         The ledger and every number that follows; the sum of all that is granted and reserved is within the memory.
 
     Raises:
-        BudgetError: It does not fit. The text is the ledger, and what would make it fit with its gain in MiB.
+        BudgetError: It does not fit into the memory or onto the disk. The text is the ledger, and what would make it
+            fit with its gain in MiB.
     """
     chain = chain_of(declaration)
     claims = _claims(declaration, chain)
@@ -37,29 +38,31 @@ def allocate(declaration: Declaration) -> HostBudget:
     usable = usable_mib(declaration)
     available = usable - sum(reserve.mib for reserve in kept)
     if sum(claim.fixed_mib for claim in claims) > available:
-        raise refusal(
-            declaration, usable, kept, claims, remedies=tuple(_remedies(declaration)), shortage_mib=_shortage_mib
-        )
+        raise refusal(declaration, usable, kept, claims, remedies=_remedies, shortage_mib=shortage_mib)
     grants = share(claims, available)
     numbers = {
         taker: found
         for service in running(declaration)
         for taker, found in service.numbers(declaration, chain, grants).items()
     }
-    limits = limits_of(declaration, {claim.taker: claim for claim in claims}, grants)
+    processes = {taker: int(found["processes"].value) for taker, found in numbers.items() if "processes" in found}
+    disk = disk_of(declaration, [service.disk(declaration, numbers) for service in running(declaration)])
+    limits = limits_of(declaration, {claim.taker: claim for claim in claims}, grants, numbers, disk)
     budget = HostBudget(
         host=declaration.host,
         usable_mib=usable,
         reserves=kept,
         claims={claim.taker: claim for claim in claims},
         grants=grants,
-        chain=chain,
+        chain=chain.granted(processes),
         numbers=numbers,
         limits=limits,
+        disk=disk,
+        binds_first=binding_resource(declaration, limits),
     )
     if budget.spare_mib < 0:
         raise BudgetError(f"a fault of ours: {-budget.spare_mib} MiB were given away twice", where=declaration.host)
-    return replace(budget, binds_first=binding_resource(limits, declaration.target.connections))
+    return budget
 
 
 def chain_of(declaration: Declaration) -> Chain:
@@ -92,8 +95,12 @@ def _remedies(declaration: Declaration) -> Iterator[Remedy]:
         yield from service.remedies(declaration)
 
 
-def _shortage_mib(declaration: Declaration) -> int:
-    """Say how much is missing; 0 or less if it fits."""
+def shortage_mib(declaration: Declaration) -> int:
+    """Say how much memory is missing, MiB; 0 or less if it fits.
+
+    Raises:
+        BudgetError: What is pinned contradicts itself, whatever the memory is.
+    """
     kept = sum(reserve.mib for reserve in _reserves(declaration))
     claims = _claims(declaration, chain_of(declaration))
     return sum(claim.fixed_mib for claim in claims) + kept - usable_mib(declaration)

@@ -32,6 +32,7 @@ class Claim:
         weight: Share of the elastic remainder, relative to the other takers; 0 takes none of it.
         cap_mib: The most that it can use of the remainder, MiB; None means no bound.
         because: What the elastic part is good for.
+        inputs: What the parts are worked out from, by path as in ``Derived.inputs``; ``explain`` follows them.
     """
 
     taker: str
@@ -39,6 +40,7 @@ class Claim:
     weight: int = 0
     cap_mib: int | None = None
     because: str = ""
+    inputs: tuple[str, ...] = ()
 
     @property
     def fixed_mib(self) -> int:
@@ -62,11 +64,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Memory that no service is given: its name, MiB, and why."""
+    """Memory that no service is given: its name, MiB, why, and what that is worked out from."""
 
     name: str
     mib: int
     because: str
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,9 @@ class HostBudget:
         grants: What was given, by taker.
         chain: The chain of connections that it was made for.
         numbers: Settings by taker ("nginx", "mysql", an app's name), each with its provenance.
-        limits: What the other resources carry (link, disk, descriptors), by name.
-        binds_first: The resource that ends first as visitors grow, and why.
+        limits: What the resources carry (memory, processor, link, descriptors), by name.
+        disk: What the disk is filled with, MiB, and the room that is left for data, by name.
+        binds_first: The resource that ends first as visitors grow, why, and what more of it would take.
     """
 
     host: str
@@ -93,6 +97,7 @@ class HostBudget:
     chain: Chain = field(default_factory=lambda: Chain({}))
     numbers: Mapping[str, Numbers] = field(default_factory=dict)
     limits: Numbers = field(default_factory=dict)
+    disk: Numbers = field(default_factory=dict)
     binds_first: str = ""
 
     @property
@@ -104,6 +109,11 @@ class HostBudget:
     def granted_mib(self) -> int:
         """Sum of every MemoryMax, MiB."""
         return sum(grant.memory_mib for grant in self.grants.values())
+
+    @property
+    def remainder_mib(self) -> int:
+        """What reserves and floors leave, MiB: it is shared by weight."""
+        return self.usable_mib - self.reserved_mib - sum(grant.fixed_mib for grant in self.grants.values())
 
     @property
     def spare_mib(self) -> int:
@@ -139,12 +149,24 @@ def reserves(declaration: Declaration) -> tuple[Reserve, ...]:
             "system",
             system,
             f"kernel, systemd, journald, sshd, cron: {prior.system_fixed_mib} + {prior.system_share:.0%} of usable",
+            ("usable_mib", "priors.system_fixed_mib", "priors.system_share"),
         ),
-        Reserve("page cache", and_cache - system, f"{prior.page_cache_share:.0%} of usable"),
-        Reserve("safety", together - and_cache, f"{prior.safety_share:.0%} of usable"),
+        Reserve(
+            "page cache",
+            and_cache - system,
+            f"{prior.page_cache_share:.0%} of usable",
+            ("usable_mib", "priors.page_cache_share"),
+        ),
+        Reserve(
+            "safety",
+            together - and_cache,
+            f"{prior.safety_share:.0%} of usable",
+            ("usable_mib", "priors.safety_share"),
+        ),
     ]
     if declaration.unmanaged_mib:
-        kept.append(Reserve("unmanaged", declaration.unmanaged_mib, "declared: what else lives on this host"))
+        because = "declared: what else lives on this host"
+        kept.append(Reserve("unmanaged", declaration.unmanaged_mib, because, ("unmanaged_mib",)))
     return tuple(kept)
 
 

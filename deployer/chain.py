@@ -11,7 +11,7 @@ from math import ceil
 
 from deployer.declaration import Declaration
 from deployer.links import Access, AppLinks, Chain
-from deployer.numbers import derived
+from deployer.numbers import default, derived
 from deployer.units import round_up
 
 #: Slots of nginx that no visitor gets: listeners, logs, the cache's own files.
@@ -62,7 +62,7 @@ def connection_chain(
             f"2 x {slots} connections, each may need a file, + {OPEN_FILES} files that a worker keeps open",
             "nginx.worker_connections",
         ),
-        "backlog": derived(
+        "backlog": default(
             BACKLOG, "connections", "a burst of visitors waits in the kernel; more than it takes is cut"
         ),
     }

@@ -1,4 +1,4 @@
-"""What the other resources of a host carry, in visitors, and which of them ends first.
+"""What the resources of a host carry, in visitors, which of them ends first, and what more of it would take.
 
 Held visitors each ask for a page every ``target.page_every_s`` seconds (Little's law: visitors = pages/s x seconds).
 """
@@ -6,66 +6,227 @@ Held visitors each ask for a page every ``target.page_every_s`` seconds (Little'
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, floor
 
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
+from deployer.disk import ROOM
 from deployer.numbers import Derived, Numbers, default, derived
 from deployer.priors import PRIORS
 
 SECONDS_PER_MONTH = 30 * 24 * 3600
 #: What systemd gives as the hard limit on Debian and Ubuntu; a container may have less, which deploy checks.
 DESCRIPTORS = 524_288
+VISITORS = "visitors"
 
 
-def limits_of(declaration: Declaration, claims: Mapping[str, Claim], grants: Mapping[str, Grant]) -> Numbers:
-    """Work out how many visitors memory, processor, link, traffic and descriptors carry, as far as declared."""
-    hardware, target = declaration.hardware, declaration.target
-    page_bytes = target.page_kib * 1024
-    elastic = sum(grant.elastic_mib for grant in grants.values())
-    with_tls = any(app.tls is not None for app in declaration.apps.values())
-    each_kib = PRIORS.socket_kib + (PRIORS.nginx_connection_tls_kib if with_tls else PRIORS.nginx_connection_plain_kib)
+def limits_of(
+    declaration: Declaration,
+    claims: Mapping[str, Claim],
+    grants: Mapping[str, Grant],
+    numbers: Mapping[str, Numbers],
+    disk: Numbers,
+) -> Numbers:
+    """Work out what memory, processor, link, traffic, descriptors and disk carry, as far as they are declared.
+
+    Args:
+        declaration: The host.
+        claims: What was asked of memory, by taker.
+        grants: What was given, by taker.
+        numbers: The settings that follow, by taker.
+        disk: What the disk is filled with.
+
+    Returns:
+        In visitors: ``memory``, ``processor``, ``descriptors``, ``computing`` (every page made anew), ``link``,
+        ``traffic``. Besides: ``link_pages``, ``link_connections``, ``traffic_rate``, ``disk``.
+    """
     found: dict[str, Derived] = {}
     if "nginx" in claims:
-        found["memory"] = derived(
-            int(target.connections + elastic * 1024 / each_kib),
-            "visitors",
-            f"{target.connections} are paid for, {elastic} MiB beyond the floors at {each_kib:g} KiB each",
-        )
-        rate = PRIORS.cached_req_per_s_per_core * hardware.cpu_cores
-        found["processor"] = derived(
-            int(rate * target.page_every_s),
-            "visitors",
-            f"{rate} cached pages/s on {_cores(hardware.cpu_cores)} x one page every {target.page_every_s} s",
-        )
-        found["descriptors"] = derived(DESCRIPTORS // 4, "visitors", f"{DESCRIPTORS} descriptors / 4")
-    if hardware.bandwidth_mbit_per_s is not None:
-        pages = hardware.bandwidth_mbit_per_s * 1e6 / 8 / page_bytes
-        found["link"] = derived(
-            int(pages * target.page_every_s),
-            "visitors",
-            f"{hardware.bandwidth_mbit_per_s:g} Mbit/s = {pages:.1f} pages/s of {target.page_kib:g} KiB, "
-            f"one page every {target.page_every_s} s",
-        )
-    if hardware.traffic_gb_per_month is not None:
-        pages = hardware.traffic_gb_per_month * 1e9 / SECONDS_PER_MONTH / page_bytes
-        found["traffic"] = derived(
-            int(pages * target.page_every_s),
-            "visitors",
-            f"{hardware.traffic_gb_per_month} GB a month = {pages:.1f} pages/s all day and night",
-        )
-    found["disk"] = default(hardware.disk_gib, "GiB", f"{hardware.disk_kind}; visitors do not fill it, logs are capped")
+        found |= _of_machine(declaration, grants)
+    if (computing := _computing(declaration, numbers)) is not None:
+        found["computing"] = computing
+    keepalive = numbers.get("nginx", {}).get("keepalive_timeout")
+    found |= _of_link(declaration, keepalive)
+    found |= _of_traffic(declaration)
+    hardware = declaration.hardware
+    room_mib = int(disk[ROOM].value)
+    found["disk"] = derived(
+        hardware.disk_gib,
+        "GiB",
+        f"{hardware.disk_kind}; {room_mib} MiB of it are room for data, the rest is taken",
+        "hardware.disk_gib",
+        f"disk.{ROOM}",
+    )
     return found
+
+
+def _of_machine(declaration: Declaration, grants: Mapping[str, Grant]) -> Numbers:
+    hardware, target = declaration.hardware, declaration.target
+    elastic = sum(grant.elastic_mib for grant in grants.values())
+    each_kib, tls = _visitor_kib(declaration)
+    rate = PRIORS.cached_req_per_s_per_core * hardware.cpu_cores
+    return {
+        "memory": derived(
+            int(target.connections + elastic * 1024 / each_kib),
+            VISITORS,
+            f"{target.connections} are paid for, {elastic} MiB beyond the floors at {each_kib:g} KiB each",
+            "target.connections",
+            "priors.socket_kib",
+            f"priors.nginx_connection_{'tls' if tls else 'plain'}_kib",
+            *(f"ledger.{taker}" for taker, grant in grants.items() if grant.elastic_mib),
+        ),
+        "processor": derived(
+            int(rate * target.page_every_s),
+            VISITORS,
+            f"{rate} cached pages/s on {_cores(hardware.cpu_cores)} x one page every {target.page_every_s} s",
+            "hardware.cpu_cores",
+            "target.page_every_s",
+            "priors.cached_req_per_s_per_core",
+        ),
+        "descriptors": default(DESCRIPTORS // 4, VISITORS, f"{DESCRIPTORS} descriptors / 4"),
+    }
+
+
+def _visitor_kib(declaration: Declaration) -> tuple[float, bool]:
+    tls = any(app.tls is not None for app in declaration.apps.values())
+    each_kib = PRIORS.nginx_connection_tls_kib if tls else PRIORS.nginx_connection_plain_kib
+    return PRIORS.socket_kib + each_kib, tls
+
+
+def _longest_computing(declaration: Declaration) -> tuple[str, str, float] | None:
+    """Find the app that computes longest for a page, of those that were measured: app, what runs it, ms."""
+    known = [
+        (name, key, float(compute_ms))
+        for name, app in declaration.apps.items()
+        for key in app.runners
+        if (compute_ms := getattr(app.run_by(key), "compute_ms", None)) is not None
+    ]
+    return max(known, key=lambda one: one[2], default=None)
+
+
+def _computing(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Derived | None:
+    """Count the visitors whose pages are all made anew, if the user knows how long that computes."""
+    longest = _longest_computing(declaration)
+    if longest is None:
+        return None
+    name, key, compute_ms = longest
+    cores, every_s = declaration.hardware.cpu_cores, declaration.target.page_every_s
+    workers = numbers.get(name, {}).get("workers")
+    busy = min(cores, int(workers.value)) if workers is not None else cores
+    inputs = ["hardware.cpu_cores", "target.page_every_s", f"apps.{name}.{key}.compute_ms"]
+    if workers is not None:
+        inputs.append(f"{name}.workers")
+    return derived(
+        int(busy * 1000 / compute_ms * every_s),
+        VISITORS,
+        f"{name} computes {compute_ms:g} ms for a page that is no cached one: {busy * 1000 / compute_ms:.1f} pages/s "
+        f"on {_cores(busy)}, one page every {every_s} s",
+        *inputs,
+    )
+
+
+def _of_link(declaration: Declaration, keepalive: Derived | None) -> Numbers:
+    mbit_per_s, target = declaration.hardware.bandwidth_mbit_per_s, declaration.target
+    if mbit_per_s is None:
+        return {}
+    pages = mbit_per_s * 1e6 / 8 / (target.page_kib * 1024)
+    found = {
+        "link": derived(
+            int(pages * target.page_every_s),
+            VISITORS,
+            f"{mbit_per_s:g} Mbit/s = {pages:.1f} pages/s of {target.page_kib:g} KiB, "
+            f"one page every {target.page_every_s} s",
+            "limits.link_pages",
+            "target.page_every_s",
+        ),
+        "link_pages": derived(
+            round(pages, 2),
+            "pages/s",
+            f"{mbit_per_s:g} Mbit/s / 8 / {target.page_kib:g} KiB",
+            "hardware.bandwidth_mbit_per_s",
+            "target.page_kib",
+        ),
+    }
+    if keepalive is not None:
+        found["link_connections"] = derived(
+            int(pages * float(keepalive.value)),
+            "connections",
+            f"{pages:.1f} pages/s x {keepalive.value} s that nginx keeps an idle one (Little): "
+            "so many stay open if each visitor reads one page",
+            "limits.link_pages",
+            "nginx.keepalive_timeout",
+        )
+    return found
+
+
+def _of_traffic(declaration: Declaration) -> Numbers:
+    gb_per_month, target = declaration.hardware.traffic_gb_per_month, declaration.target
+    if gb_per_month is None:
+        return {}
+    bytes_per_s = gb_per_month * 1e9 / SECONDS_PER_MONTH
+    pages = bytes_per_s / (target.page_kib * 1024)
+    return {
+        "traffic": derived(
+            int(pages * target.page_every_s),
+            VISITORS,
+            f"{gb_per_month} GB a month = {pages:.1f} pages/s all day and night",
+            "limits.traffic_rate",
+            "target.page_kib",
+            "target.page_every_s",
+        ),
+        "traffic_rate": derived(
+            round(bytes_per_s * 8 / 1e6, 2),
+            "Mbit/s",
+            f"{gb_per_month} GB in 30 days, on the average",
+            "hardware.traffic_gb_per_month",
+        ),
+    }
 
 
 def _cores(number: int) -> str:
     return f"{number} core" + ("" if number == 1 else "s")
 
 
-def binding_resource(limits: Numbers, wanted: int) -> str:
-    """Name the resource that ends first as visitors grow, and say if that is before all that are wanted are there."""
-    carried = {name: limit for name, limit in limits.items() if limit.unit == "visitors"}
-    if not carried:
+def first_to_end(limits: Numbers) -> str | None:
+    """Name the resource that ends first as visitors grow; None if nothing is served."""
+    carried = {name: float(limit.value) for name, limit in limits.items() if limit.unit == VISITORS}
+    return min(carried, key=lambda name: carried[name]) if carried else None
+
+
+def binding_resource(declaration: Declaration, limits: Numbers) -> str:
+    """Say which resource ends first, if that is before all visitors of the target are there, and what would help."""
+    name = first_to_end(limits)
+    if name is None:
         return "nothing is served here"
-    name = min(carried, key=lambda one: float(carried[one].value))
-    short = f", fewer than the {wanted} of the target" if float(carried[name].value) < wanted else ""
-    return f"{name}: {carried[name].value} visitors{short} ({carried[name].because})"
+    carried, wanted = int(limits[name].value), declaration.target.connections
+    if carried < wanted:
+        short, aim, who = f", fewer than the {wanted} of the target", wanted, f"{wanted}"
+    else:
+        short, aim, who = "", 2 * carried, "twice as many"
+    takes = _takes(declaration, name, aim, carried)
+    return f"{name}: {carried} visitors{short} ({limits[name].because}); {who} would take {takes}"
+
+
+def _takes(declaration: Declaration, name: str, visitors: int, carried: int) -> str:
+    """Say how much of a resource would carry so many visitors."""
+    target = declaration.target
+    pages_per_s = visitors / target.page_every_s
+    page_bytes = target.page_kib * 1024
+    lighter = f", or pages of {floor(target.page_kib * 100 * carried / visitors) / 100:g} KiB"
+    match name:
+        case "memory":
+            kept = PRIORS.system_share + PRIORS.page_cache_share + PRIORS.safety_share
+            beyond_mib = (visitors - carried) * _visitor_kib(declaration)[0] / 1024
+            return f"{ceil(beyond_mib / (1 - kept) / PRIORS.usable_share)} MiB more memory"
+        case "processor":
+            return _cores(ceil(pages_per_s / PRIORS.cached_req_per_s_per_core))
+        case "computing":
+            _, _, compute_ms = _longest_computing(declaration) or ("", "", 1.0)
+            cores = _cores(ceil(pages_per_s * compute_ms / 1000))
+            return f"{cores} with as many workers, or pages that may be cached"
+        case "link":
+            return f"{ceil(pages_per_s * page_bytes * 80 / 1e6) / 10:g} Mbit/s{lighter}"
+        case "traffic":
+            return f"{ceil(pages_per_s * page_bytes * SECONDS_PER_MONTH / 1e9)} GB a month{lighter}"
+        case _:
+            return "a second host"

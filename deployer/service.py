@@ -216,6 +216,7 @@ class ReleaseWanted:
         environments: Folder of its environments, one per content of that file.
         environment: Link to the live environment.
         must_have: Files that the source must hold, relative to it, each with what makes it.
+        lock_names: Packages that the lock must name, as it writes them, each with what to do otherwise.
     """
 
     app: str
@@ -228,6 +229,7 @@ class ReleaseWanted:
     environments: str = ""
     environment: str = ""
     must_have: Mapping[str, str] = field(default_factory=dict)
+    lock_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +311,10 @@ def _none(_declaration: Declaration) -> tuple[()]:
     return ()
 
 
+def _no_disk(_declaration: Declaration, _numbers: Mapping[str, Numbers]) -> Numbers:
+    return {}
+
+
 def _no_links(_declaration: Declaration) -> Mapping[str, AppLinks]:
     return {}
 
@@ -332,6 +338,9 @@ class Service:
         claims: What it asks of the host's memory.
         reserves: Memory that it makes the kernel use, which nobody is given.
         numbers: Its settings, from what it was granted, by taker.
+        disk: What it fills of the disk at the most, from the numbers of all takers: MiB by a name for people ("redo
+            log", "releases of blog"). Logs, caches, redo and write-ahead logs, temporary files, copies that are kept;
+            not the users' data, which gets what is left over.
         wanted: What it wants on the host.
         settings: What an inventory may say under ``services.NAME``; None: nothing.
         always: The settings are there with their defaults if the inventory says nothing.
@@ -355,6 +364,7 @@ class Service:
     always: bool = False
     app_settings: type[Declared] | None = None
     reserves: Callable[[Declaration], Sequence[Reserve]] = _none
+    disk: Callable[[Declaration, Mapping[str, Numbers]], Numbers] = _no_disk
     links: Callable[[Declaration], Mapping[str, AppLinks]] = _no_links
     access: Callable[[Declaration, str], Access] = _nothing
     remedies: Callable[[Declaration], Iterable[Remedy]] = _none

@@ -89,7 +89,9 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         parts = {f"{one.processes} x {each} MiB" if one.processes > 1 else "one process": float(one.processes * each)}
         for name, mib in chain.connection_parts(one.taker).items():
             parts[name] = one.processes * mib
-        found.append(Claim(one.taker, parts))
+        at = f"apps.{one.app}.{one.kind}.{one.name}"
+        inputs = [f"{at}.memory_mib", *([f"{at}.processes"] if isinstance(one.job, BackgroundWorker) else [])]
+        found.append(Claim(one.taker, parts, inputs=tuple(inputs)))
     return found
 
 

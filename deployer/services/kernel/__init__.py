@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.service import Rank, Service
-from deployer.services.kernel.budget import contradictions, numbers, reserves
+from deployer.services.kernel.budget import contradictions, disk, numbers, reserves
 from deployer.services.kernel.files import wanted
 from deployer.services.kernel.settings import KernelSettings, settings_of
 
@@ -14,6 +14,7 @@ SERVICE = Service(
     reserves=reserves,
     claims=lambda _declaration, _chain: (),
     numbers=numbers,
+    disk=disk,
     wanted=wanted,
     settings=KernelSettings,
     always=True,

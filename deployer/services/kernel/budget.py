@@ -28,7 +28,7 @@ def reserves(declaration: Declaration) -> tuple[Reserve, ...]:
     if settings_of(declaration).swap != "zram":
         return ()
     held = _zram_held_mib(declaration)
-    return (Reserve("zram", held, f"half of {2 * held} MiB of swap, compressed"),)
+    return (Reserve("zram", held, f"half of {2 * held} MiB of swap, compressed", ("kernel.swap",)),)
 
 
 def numbers(declaration: Declaration, chain: Chain, _grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
@@ -100,6 +100,13 @@ def contradictions(declaration: Declaration) -> Contradictions:
     disk_mib = declaration.hardware.disk_gib * 1024
     if settings.swap == "file" and settings.swap_made_mib(declaration.hardware) > disk_mib // 4:
         yield where, f"a swap file of more than a quarter of the disk ({disk_mib // 4} MiB)"
+
+
+def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
+    """Say what a swap file fills, MiB."""
+    if settings_of(declaration).swap != "file":
+        return {}
+    return {"swap file": derived(int(numbers[TAKER]["swap"].value), "MiB", "all of it, from the first", "kernel.swap")}
 
 
 def _zram_held_mib(declaration: Declaration) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer.declaration import Declaration
 from deployer.service import Contradictions, Rank, Service
 from deployer.services.mysql.budget import claims, numbers, remedies
+from deployer.services.mysql.disk import disk
 from deployer.services.mysql.files import access, wanted
 from deployer.services.mysql.settings import MysqlSettings, is_declared, settings_of
 
@@ -32,6 +33,7 @@ SERVICE = Service(
     runs=is_declared,
     claims=claims,
     numbers=numbers,
+    disk=disk,
     wanted=wanted,
     settings=MysqlSettings,
     access=access,

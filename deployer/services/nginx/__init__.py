@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer.declaration import Declaration
 from deployer.service import Contradictions, Rank, Service
 from deployer.services.nginx.budget import claims, numbers
+from deployer.services.nginx.disk import disk
 from deployer.services.nginx.files import wanted
 from deployer.services.nginx.settings import NginxSettings, settings_of
 
@@ -26,6 +27,7 @@ SERVICE = Service(
     runs=lambda declaration: bool(declaration.apps),
     claims=claims,
     numbers=numbers,
+    disk=disk,
     wanted=wanted,
     settings=NginxSettings,
     always=True,

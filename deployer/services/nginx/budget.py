@@ -46,7 +46,22 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         / 1024,
         f"their sockets, {PRIORS.socket_kib:g} KiB each": visitors * PRIORS.socket_kib / 1024,
     }
-    return [Claim(TAKER, parts)]
+    return [
+        Claim(
+            TAKER,
+            parts,
+            inputs=(
+                "target.connections",
+                "nginx.worker_processes",
+                "nginx.worker_connections",
+                "priors.nginx_master_mib",
+                "priors.nginx_worker_mib",
+                "priors.nginx_slot_kib",
+                f"priors.nginx_connection_{'tls' if with_tls else 'plain'}_kib",
+                "priors.socket_kib",
+            ),
+        )
+    ]
 
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
@@ -55,21 +70,27 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
     uploads_mib = max((app.max_upload_mib for app in declaration.apps.values()), default=1)
     names = ("worker_processes", "worker_connections", "worker_rlimit_nofile", "backlog")
     found: dict[str, Derived] = {
-        "MemoryMax": derived(grants[TAKER].memory_mib, "MiB", "all of it fixed"),
+        "MemoryMax": derived(grants[TAKER].memory_mib, "MiB", "all of it fixed", f"ledger.{TAKER}"),
         **{name: chain.numbers[name] for name in names},
         "TasksMax": derived(
             64 + 3 * int(chain.numbers["worker_processes"].value),
             "tasks",
             "workers of three generations (two reloads), the master, the cache's own processes",
+            "nginx.worker_processes",
         ),
         "keepalive_timeout": _setting(settings, "keepalive_timeout_s", "s", "a reader's next click"),
         "requests_per_s": _setting(settings, "requests_per_s", "requests/s", "more than a person can click"),
-        "burst": derived(4 * settings.requests_per_s, "requests", "4 s worth of them"),
+        "burst": derived(4 * settings.requests_per_s, "requests", "4 s worth of them", "nginx.requests_per_s"),
         "connections_per_address": _setting(
             settings, "connections_per_address", "connections", "a family behind one address"
         ),
         "cache_max_size": _setting(settings, "cache_disk_mib", "MiB", "of disk, for each app"),
-        "client_max_body_size": derived(uploads_mib, "MiB", "the largest max_upload_mib of the apps"),
+        "client_max_body_size": derived(
+            uploads_mib,
+            "MiB",
+            "the largest max_upload_mib of the apps",
+            *(f"apps.{name}.max_upload_mib" for name in declaration.apps),
+        ),
         "upstream_keepalive": default(
             UPSTREAM_KEEPALIVE, "connections", "idle ones that each worker keeps to each app"
         ),
@@ -81,13 +102,16 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
 
 
 def _read_timeout(declaration: Declaration) -> Derived:
-    longest_s = max(
-        (int(getattr(app.run_by(key), "timeout_s", 0)) for app in declaration.apps.values() for key in app.runners),
-        default=0,
-    )
+    timeouts_s = {
+        f"apps.{name}.{key}.timeout_s": int(getattr(app.run_by(key), "timeout_s", 0))
+        for name, app in declaration.apps.items()
+        for key in app.runners
+    }
+    where, longest_s = max(timeouts_s.items(), key=lambda one: one[1], default=("", 0))
     if longest_s < READ_TIMEOUT_S:
         return default(READ_TIMEOUT_S, "s", "an answer that takes longer is cut")
-    return derived(longest_s + 5, "s", f"timeout_s {longest_s} + 5: it is the app that says that it took too long")
+    because = f"timeout_s {longest_s} + 5: it is the app that says that it took too long"
+    return derived(longest_s + 5, "s", because, where)
 
 
 def _setting(settings: NginxSettings, name: str, unit: str, because: str) -> Derived:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from deployer.service import Rank, Service
-from deployer.services.systemd.budget import claims, numbers
+from deployer.services.systemd.budget import claims, disk, numbers
 from deployer.services.systemd.files import wanted
 
-SERVICE = Service(name="systemd", rank=Rank.SYSTEM, runs=lambda _: True, claims=claims, numbers=numbers, wanted=wanted)
+SERVICE = Service(
+    name="systemd",
+    rank=Rank.SYSTEM,
+    runs=lambda _: True,
+    claims=claims,
+    numbers=numbers,
+    disk=disk,
+    wanted=wanted,
+)

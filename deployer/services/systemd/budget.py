@@ -17,7 +17,8 @@ JOURNAL_MIB = 50
 
 def claims(_declaration: Declaration, _chain: Chain) -> list[Claim]:
     """Price the work of a deploy: apt, pip and migrations run in a slice of their own, one after the other."""
-    return [Claim(DEPLOY, {"apt, pip or a migration at work": PRIORS.deploy_work_mib})]
+    parts = {"apt, pip or a migration at work": float(PRIORS.deploy_work_mib)}
+    return [Claim(DEPLOY, parts, inputs=("priors.deploy_work_mib",))]
 
 
 def numbers(declaration: Declaration, _chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
@@ -27,14 +28,31 @@ def numbers(declaration: Declaration, _chain: Chain, grants: Mapping[str, Grant]
     journal = max(16, min(JOURNAL_MIB, disk_mib // 400))
     return {
         "systemd": {
-            "MemoryMax": derived(together, "MiB", "sum of every MemoryMax below deployer.slice"),
+            "MemoryMax": derived(
+                together,
+                "MiB",
+                "sum of every MemoryMax below deployer.slice",
+                *(f"ledger.{taker}" for taker in grants),
+            ),
             "SystemMaxUse": derived(
-                journal, "MiB", f"1/400 of {declaration.hardware.disk_gib} GiB, at most {JOURNAL_MIB}"
+                journal,
+                "MiB",
+                f"1/400 of {declaration.hardware.disk_gib} GiB, at most {JOURNAL_MIB}",
+                "hardware.disk_gib",
             ),
         },
         DEPLOY: {
             "MemoryMax": derived(
-                grants[DEPLOY].memory_mib, "MiB", "apt, pip and migrations at work: docs/benchmarks.md"
+                grants[DEPLOY].memory_mib,
+                "MiB",
+                "apt, pip and migrations at work: docs/benchmarks.md",
+                f"ledger.{DEPLOY}",
             )
         },
     }
+
+
+def disk(_declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
+    """Say what the journal fills at the most, MiB."""
+    most = int(numbers["systemd"]["SystemMaxUse"].value)
+    return {"journal": derived(most, "MiB", "SystemMaxUse", "systemd.SystemMaxUse")}

@@ -1,0 +1,56 @@
+"""What nginx fills of the disk: its caches, its logs, and bodies that are on their way to an app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+
+from deployer.declaration import Declaration
+from deployer.numbers import Derived, Numbers, derived
+from deployer.services.nginx.budget import TAKER
+
+#: One line of the access log, bytes.
+LOG_LINE_BYTES = 200
+#: The mean of a day against its busiest hours, for which the target is written.
+MEAN_SHARE = 0.25
+#: templates/nginx/logrotate.j2: today's and yesterday's log as they are, six more at a tenth of their size.
+LOG_DAYS = 2 + 6 / 10
+FEWEST_LOG_MIB = 16
+MIB = 1024 * 1024
+SECONDS_PER_DAY = 24 * 3600
+
+
+def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
+    """Say what nginx fills at the most, MiB."""
+    apps = declaration.apps
+    each_mib = int(numbers[TAKER]["cache_max_size"].value)
+    uploads_mib = sum(2 * app.uploads_at_once * app.max_upload_mib for app in apps.values())
+    return {
+        "nginx caches": derived(
+            len(apps) * each_mib, "MiB", f"{each_mib} MiB for each of {len(apps)} apps", f"{TAKER}.cache_max_size"
+        ),
+        "nginx logs": _logs(declaration),
+        "uploads on their way": derived(
+            uploads_mib,
+            "MiB",
+            "2 x uploads_at_once x max_upload_mib of each app: nginx's copy and the app's",
+            *(f"apps.{name}.{key}" for name in apps for key in ("uploads_at_once", "max_upload_mib")),
+        ),
+    }
+
+
+def _logs(declaration: Declaration) -> Derived:
+    target, mbit_per_s = declaration.target, declaration.hardware.bandwidth_mbit_per_s
+    inputs = ["target.connections", "target.page_every_s"]
+    pages_per_s = target.connections / target.page_every_s
+    if mbit_per_s is not None and (carried := mbit_per_s * 1e6 / 8 / (target.page_kib * 1024)) < pages_per_s:
+        pages_per_s = carried
+        inputs = ["hardware.bandwidth_mbit_per_s", "target.page_kib"]
+    day_mib = MEAN_SHARE * pages_per_s * LOG_LINE_BYTES * SECONDS_PER_DAY / MIB
+    return derived(
+        max(FEWEST_LOG_MIB, ceil(LOG_DAYS * day_mib)),
+        "MiB",
+        f"a line of {LOG_LINE_BYTES} bytes for each of {pages_per_s:.1f} pages/s, a quarter of that on the average; "
+        "two days as they are, six at a tenth",
+        *inputs,
+    )
