@@ -41,9 +41,16 @@ class MadeUp(NamedTuple):
     tags: tuple[int, ...]
 
 
-def made_up_posts(count: int, newest_at: datetime) -> Iterator[MadeUp]:
-    """Yield posts, the oldest first, each of 1 to 3 KB; the last is of `newest_at`."""
+def made_up_posts(count: int, newest_at: datetime, long_post_kib: int = 0) -> Iterator[MadeUp]:
+    """Yield posts, the oldest first, each of 1 to 3 KB; the last is of `newest_at`.
+
+    With `long_post_kib` one more comes before them, of that length: what a slow reader of it costs is worth a look.
+    """
     source = random.Random(20240229)  # noqa: S311 - prose, not a secret
+    if long_post_kib:
+        bodies = iter(lambda: _body(source), "")
+        body = "\n\n".join(islice(bodies, long_post_kib))[: long_post_kib * 1024].rstrip()
+        yield MadeUp("A long post", "a-long-post", body, newest_at - timedelta(hours=7 * count), (0,))
     for number in range(1, count + 1):
         title = _capital(" ".join(source.choices(WORDS, k=source.randint(3, 7))))
         yield MadeUp(
@@ -55,7 +62,7 @@ def made_up_posts(count: int, newest_at: datetime) -> Iterator[MadeUp]:
         )
 
 
-async def seed(settings: DatabaseSettings, posts: int, password: str) -> bool:
+async def seed(settings: DatabaseSettings, posts: int, password: str, long_post_kib: int = 0) -> bool:
     """Fill the blog in one transaction, so that a seed cut short leaves nothing behind.
 
     Returns:
@@ -81,7 +88,7 @@ async def seed(settings: DatabaseSettings, posts: int, password: str) -> bool:
                 [(slug, title, text.to_html(body), number) for number, (slug, title, body) in enumerate(PAGES)],
             )
             first_id = 1
-            stream = made_up_posts(posts, newest_at)
+            stream = made_up_posts(posts, newest_at, long_post_kib)
             while batch := list(islice(stream, POSTS_PER_BATCH)):
                 await transaction.execute_many(
                     "INSERT INTO posts (id, slug, title, excerpt, body, body_html, published_at, updated_at) "
@@ -123,12 +130,15 @@ def main() -> int:
         type=Path,
         help="holds the author's password (default: one is made up and printed)",
     )
+    parser.add_argument("--long-post-kib", type=int, default=0, help="one post more, so long, 0 to 1000 (default: 0)")
     options = parser.parse_args()
     if not 1 <= options.posts <= 100_000:
         parser.error("--posts must be 1 to 100000")
+    if not 0 <= options.long_post_kib <= 1000:
+        parser.error("--long-post-kib must be 0 to 1000")
     try:
         password = _password(options.admin_password_file)
-        is_new = asyncio.run(seed(database_settings(), options.posts, password))
+        is_new = asyncio.run(seed(database_settings(), options.posts, password, options.long_post_kib))
     except (SettingsError, DatabaseUnavailableError, OSError) as error:
         sys.stderr.write(f"seed: {error}\n")
         return 1
