@@ -11,8 +11,9 @@ const LOCK_WAIT_S = 60;
 const FOLDER = new URL('migrations/', import.meta.url);
 
 const { connectionLimit: _, ...settings } = databaseSettings();
-const connection = await mysql.createConnection(settings);
+let connection;
 try {
+  connection = await mysql.createConnection(settings);
   const lock = `${settings.database}.migrate`.slice(-64);
   const [[{ isMine }]] = await connection.query('SELECT GET_LOCK(?, ?) AS isMine', [lock, LOCK_WAIT_S]);
   if (isMine !== 1) {
@@ -35,5 +36,5 @@ try {
   console.error(`migrate: ${error.message}`);
   process.exitCode = 1;
 } finally {
-  connection.destroy(); // which frees the lock
+  connection?.destroy(); // which frees the lock
 }
