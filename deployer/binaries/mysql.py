@@ -1,0 +1,77 @@
+"""MariaDB and MySQL, started with rendered files: what they say of them, and what they then have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Literal
+
+from deployer.binaries.server import Allowed, Server, findings_in, started
+from deployer.sandbox import Inside
+
+Flavour = Literal["mariadb", "mysql"]
+BAD: Final = r"\[(Warning|ERROR|System error)\]"
+ALLOWED: Final = (
+    Allowed(
+        r"You need to use --log-bin to make --expire-logs-days",
+        "Debian 12's own 50-server.cnf sets expire_logs_days, with the binary log off",
+    ),
+)
+SOCKET: Final = "/run/mysqld/mysqld.sock"
+_SERVER: Final = {"mariadb": "mariadbd", "mysql": "mysqld"}
+#: The parent of the data, where MySQL's package has made none yet.
+DATA: Final = "/var/lib/mysql"
+
+
+@contextmanager
+def database(
+    place: Inside, flavour: Flavour, *, options: Sequence[str] = (), open_files: int | None = None
+) -> Iterator[Server]:
+    """Start the server on what was laid, as its unit does, with an empty database, and wait until it answers.
+
+    Args:
+        place: The inside of a tree.
+        flavour: Which of the two.
+        options: Command line options, after what the files say.
+        open_files: LimitNOFILE of its unit.
+    """
+    place.check(["install", "-d", "-o", "mysql", "-g", "mysql", "/run/mysqld"])
+    if place.run(["test", "-d", f"{DATA}/mysql"]).code:
+        place.check([_SERVER[flavour], "--no-defaults", "--initialize-insecure", f"--datadir={DATA}", "--user=mysql"])
+    words = [_SERVER[flavour], "--user=mysql", *options]
+    with started(place, flavour, words, open_files=open_files, logs=["/var/log/mysql/error.log"]) as server:
+        server.wait(lambda: not query(place, flavour, "SELECT 1", code=True)[0])
+        yield server
+
+
+def query(place: Inside, flavour: Flavour, sql: str, *, code: bool = False) -> tuple[int, str]:
+    """Run SQL as root over the socket; give the exit code and what was answered, columns parted by tabs."""
+    words = [flavour, "--no-defaults", f"--socket={SOCKET}", "--batch", "--skip-column-names"]
+    if code:
+        done = place.run(words, text=sql)
+        return done.code, done.text
+    return 0, place.check(words, text=sql, timeout_s=300)
+
+
+def variables(place: Inside, flavour: Flavour) -> dict[str, str]:
+    """Read every variable of the running server."""
+    rows = query(place, flavour, "SHOW GLOBAL VARIABLES")[1].splitlines()
+    return {name: value for name, _, value in (row.partition("\t") for row in rows)}
+
+
+def log_findings(server: Server) -> list[str]:
+    """Give the warnings and errors of its log that nobody allowed."""
+    return findings_in(server.said().splitlines(), BAD, ALLOWED)
+
+
+def settings_in(text: str, sections: Sequence[str]) -> dict[str, str]:
+    """Read ``name = value`` of some sections of an option file; names with underscores."""
+    found: dict[str, str] = {}
+    section = ""
+    for line in text.splitlines():
+        if matched := re.fullmatch(r"\[(\S+)\]\s*", line):
+            section = matched[1]
+        elif section in sections and (matched := re.fullmatch(r"([a-zA-Z][\w-]*)(?:\s*=\s*(.*?))?\s*", line)):
+            found[matched[1].replace("-", "_")] = matched[2] or "ON"
+    return found

@@ -1,0 +1,91 @@
+"""The golden hosts: their files, the numbers of their budgets, and the same for the servers of another Debian."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from deployer.allocate import allocate
+from deployer.budget import HostBudget
+from deployer.inventory import Inventory, load_inventory
+from deployer.render import render
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden"
+NAMES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
+#: What a host declares to have the servers of a Debian tree, by service. sid's nginx 1.30 gets what is for 1.26.
+DECLARED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "bookworm": {"nginx": {"version": "1.22"}, "mysql": {"flavour": "mariadb", "version": "10.11"}},
+    "trixie": {"nginx": {"version": "1.26"}, "mysql": {"flavour": "mariadb", "version": "11.8"}},
+    "sid": {"nginx": {"version": "1.26"}},
+}
+_FACTORS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SUFFIXES = {"k": 2**10, "m": 2**20, "g": 2**30}
+
+
+@dataclass(frozen=True)
+class GoldenHost:
+    files: Mapping[str, bytes]
+    budget: HostBudget
+
+    @classmethod
+    def of(cls, name: str, release: str) -> Self:
+        """Take the committed files where the host is declared for the servers of this Debian, else render for them."""
+        declaration = inventory().entry(name).declaration
+        settings = {**declaration.settings}
+        for service, fields in DECLARED[release].items():
+            if service in settings:
+                settings[service] = declared_again(settings[service], fields)
+        if all(settings[each].model_dump() == was.model_dump() for each, was in declaration.settings.items()):
+            return cls(committed(name), allocate(declaration))
+        for_release = declaration.model_copy(update={"settings": settings})
+        budget = allocate(for_release)
+        return cls({file.path: file.content for file in render(for_release, budget).files}, budget)
+
+    def text(self, path: str) -> str:
+        return self.files[path].decode()
+
+    def below(self, folder: str, ending: str = "") -> list[str]:
+        return sorted(path for path in self.files if path.startswith(folder) and path.endswith(ending))
+
+    def limit_nofile(self, unit: str) -> int:
+        """Read LimitNOFILE of a unit's drop-in."""
+        (path,) = self.below(f"/etc/systemd/system/{unit}.d/", ".conf")
+        return int(re.findall(r"^LimitNOFILE=(\d+)$", self.text(path), re.MULTILINE)[-1])
+
+
+@cache
+def inventory() -> Inventory:
+    return load_inventory([ROOT / "inventories"])
+
+
+@cache
+def committed(name: str) -> Mapping[str, bytes]:
+    folder = GOLDEN / name
+    return {
+        f"/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def having(folder: str) -> list[str]:
+    """Names of the golden hosts that have a file below a folder."""
+    return [name for name in NAMES if any(path.startswith(folder) for path in committed(name))]
+
+
+def declared_again(settings: Any, fields: Mapping[str, Any]) -> Any:
+    """The settings of a service with some fields declared otherwise, checked as those of an inventory are."""
+    return type(settings).model_validate({**settings.model_dump(exclude_unset=True), **fields})
+
+
+def in_bytes(value: float | str, unit: str) -> int:
+    """A number of the budget as a server says it: bytes where it is memory."""
+    return int(value) * _FACTORS.get(unit, 1)
+
+
+def size_of(text: str) -> int:
+    """A number of a config, `236M` or `16k`, as a server says it."""
+    return int(text[:-1]) * _SUFFIXES[text[-1].lower()] if text[-1:].lower() in _SUFFIXES else int(text)

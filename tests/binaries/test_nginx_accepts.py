@@ -1,0 +1,111 @@
+"""nginx of three Debians takes what is rendered, without a word, and then has what the budget says."""
+
+from __future__ import annotations
+
+import re
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from golden_hosts import NAMES, GoldenHost
+
+from deployer.binaries import limit_of
+from deployer.binaries.nginx import (
+    ERROR_LOG,
+    backlogs,
+    dump,
+    log_findings,
+    nginx,
+    prepare,
+    test as nginx_test,
+    visit,
+    workers,
+)
+from deployer.sandbox import Inside
+
+pytestmark = pytest.mark.real
+#: Each number of the budget: the directive that carries it, and how it is written there.
+WRITTEN = {
+    "worker_processes": ("worker_processes", "{}"),
+    "worker_connections": ("worker_connections", "{}"),
+    "worker_rlimit_nofile": ("worker_rlimit_nofile", "{}"),
+    "keepalive_timeout": ("keepalive_timeout", "{}s"),
+    "client_max_body_size": ("client_max_body_size", "{}m"),
+    "proxy_read_timeout": ("proxy_read_timeout", "{}s"),
+    "upstream_keepalive": ("keepalive", "{}"),
+    "connections_per_address": ("limit_conn", "connections {}"),
+    "requests_per_s": ("limit_req_zone", "$visitor zone=requests:1m rate={}r/s"),
+}
+
+
+class Answer(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+
+
+@contextmanager
+def app_at(place: Inside, path: str) -> Iterator[None]:
+    """An app at a unix socket inside the tree, run by this process."""
+    outside = Path(f"/proc/{place.holder}/root{path}")
+    with socketserver.ThreadingUnixStreamServer(str(outside), Answer) as server:
+        outside.chmod(0o666)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie", "sid"])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_nothing_serves_and_has_the_numbers_of_the_budget(place: Inside, host: GoldenHost):
+    numbers = host.budget.numbers["nginx"]
+    text = "".join(host.text(path) for path in host.below("/etc/nginx/"))
+    prepare(place, host.files)
+
+    assert nginx_test(place) == []
+    read = dump(place)
+    for name, (directive, form) in WRITTEN.items():
+        assert form.format(numbers[name].value) in read[directive], name
+
+    with ExitStack() as apps, nginx(place, open_files=host.limit_nofile("nginx.service")) as server:
+        for path in re.findall(r"^\s*server unix:(\S+?)[ ;]", text, re.MULTILINE):
+            apps.enter_context(app_at(place, path))
+        assert len(workers(server)) == numbers["worker_processes"].value
+        assert {limit_of(pid) for pid in workers(server)} == {numbers["worker_rlimit_nofile"].value}
+        waiting = backlogs(place)
+        assert {port: waiting[port] for port in (80, 443)} == dict.fromkeys((80, 443), numbers["backlog"].value)
+        named = dict.fromkeys(re.findall(r"server_name ([a-z][\w.-]*)", text))
+        assert {visit(place, each, tls=False) for each in named} == {(301, "-")}
+        assert (200, "h2") in {visit(place, each) for each in named}
+    assert log_findings(server) == []
+
+
+@pytest.mark.parametrize(
+    ("release", "broken", "said"),
+    [
+        ("bookworm", "worker_connections 2064;\n    multi_acept on;", "unknown directive"),
+        ("sid", "worker_connections 2064;\n}\nhttp {\n    server { listen 81 http2; }\n", "deprecated"),
+    ],
+)
+def test_a_directive_that_the_version_does_not_take_is_a_finding(place: Inside, broken: str, said: str):
+    text = f"events {{\n    {broken}\n}}\n"
+    prepare(place, {"/etc/nginx/nginx.conf": text.encode()})
+    assert any(said in line for line in nginx_test(place))
+
+
+@pytest.mark.parametrize("release", ["trixie"])
+def test_more_connections_than_files_is_a_finding_only_of_the_running_server(place: Inside):
+    text = f"user www-data;\nerror_log {ERROR_LOG} warn;\nevents {{ worker_connections 5000; }}\nhttp {{ }}\n"
+    prepare(place, {"/etc/nginx/nginx.conf": text.encode()})
+    assert nginx_test(place) == []
+    with nginx(place, open_files=1024) as server:
+        pass
+    assert any("exceed open file resource limit" in line for line in log_findings(server))
