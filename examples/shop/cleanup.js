@@ -8,7 +8,7 @@ const FORGOTTEN_AFTER_MINUTES = 10;
 const REMOVED_AFTER_DAYS = 90;
 
 const pool = openPool({ ...databaseSettings(), connectionLimit: 1 });
-const redis = openRedis(redisSettings(), console);
+const redis = openRedis(redisSettings(1), console);
 try {
   const forgotten = await forgottenOrders(pool, FORGOTTEN_AFTER_MINUTES);
   for (const { id } of forgotten) {

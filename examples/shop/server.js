@@ -8,8 +8,9 @@ import { databaseSettings, listenSettings, liveConnections, redisSettings } from
 import { logger, onStop } from './process.js';
 
 const pool = openPool(databaseSettings());
-const redis = openRedis(redisSettings(), console);
-const subscriber = openRedis(redisSettings(), console, { commandTimeout: undefined, maxRetriesPerRequest: null });
+const atRedis = redisSettings(2); // one connection asks, one listens to what other processes publish
+const redis = openRedis(atRedis, console);
+const subscriber = openRedis(atRedis, console, { commandTimeout: undefined, maxRetriesPerRequest: null });
 const app = buildApp(pool, redis, { logger });
 await app.ready();
 const closeLive = serveLive(app.server, subscriber, liveConnections(), console);

@@ -16,12 +16,9 @@ export function databaseSettings(env = process.env) {
   };
 }
 
-/**
- * Where Redis is. Two connections are the least: one asks, one listens for what other processes publish, and a
- * process never holds more than these two.
- */
-export function redisSettings(env = process.env) {
-  whole(env, 'REDIS_POOL_SIZE', 2, 2, 1000);
+/** Where Redis is; a process that needs more connections (>= 1) than it may hold does not start. */
+export function redisSettings(needed, env = process.env) {
+  whole(env, 'REDIS_POOL_SIZE', needed, needed, 1000);
   return { path: env.REDIS_SOCKET || '/run/redis/redis-server.sock' };
 }
 

@@ -9,7 +9,7 @@ const WAIT_S = 2;
 const PAUSE_MS = 1_000;
 
 const pool = openPool({ ...databaseSettings(), connectionLimit: 1 });
-const redis = openRedis(redisSettings(), console, { commandTimeout: (WAIT_S + 3) * 1_000 });
+const redis = openRedis(redisSettings(1), console, { commandTimeout: (WAIT_S + 3) * 1_000 });
 let isOver = false;
 
 /** Orders that a worker before this one took and did not finish are to be done again. */

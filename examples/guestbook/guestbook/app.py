@@ -23,11 +23,11 @@ HEADERS = {
 log = logging.getLogger("guestbook")
 
 
-def make_app(database: Path) -> Flask:
-    """Make the application on a database's file."""
+def make_app(database: Path, cache_kib: int) -> Flask:
+    """Make the application on a database's file; each of its connections keeps so many KiB of it."""
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=16 * 1024, MAX_FORM_PARTS=10)
-    entries = Entries(database)
+    entries = Entries(database, cache_kib)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -85,4 +85,4 @@ def __getattr__(name: str) -> Flask:
     """Make ``app`` when gunicorn asks for it, so that importing this module needs no environment."""
     if name != "app":
         raise AttributeError(name)
-    return make_app(Path(os.environ["DATABASE_PATH"]))
+    return make_app(Path(os.environ["DATABASE_PATH"]), int(os.environ.get("SQLITE_CACHE_KIB", "2048")))

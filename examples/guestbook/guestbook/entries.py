@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 #: Waiting for another writer, ms; then it is an error.
 BUSY_TIMEOUT_MS = 5_000
-#: Pages that each connection keeps, KiB.
-CACHE_KIB = 2_048
 #: The write-ahead log is cut to this after a checkpoint, bytes.
 LOG_BYTES = 4 << 20
 #: Entries that are kept; the oldest go, so that the disk does not fill up.
@@ -40,10 +38,12 @@ class Entries:
 
     Args:
         path: The database's file; its folder must exist.
+        cache_kib: Pages that each connection keeps, KiB.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cache_kib: int = 2_048) -> None:
         self._path = path
+        self._cache_kib = cache_kib
         self._of_thread = threading.local()
 
     def migrate(self) -> bool:
@@ -93,7 +93,7 @@ class Entries:
             address = f"{self._path.absolute().as_uri()}?mode={mode}"
             connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
             connection.execute("PRAGMA synchronous = NORMAL")  # in WAL: a power cut may lose the last, never damage
-            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            connection.execute(f"PRAGMA cache_size = -{self._cache_kib}")
             connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             self._of_thread.connection = connection
         return connection

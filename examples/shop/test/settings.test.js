@@ -31,7 +31,8 @@ test('the socket of systemd goes before a port', () => {
   assert.deepEqual(listenSettings({ PORT: '8080' }), { host: '127.0.0.1', port: 8080 });
 });
 
-test('Redis needs two connections', () => {
-  assert.throws(() => redisSettings({ REDIS_POOL_SIZE: '1' }), SettingsError);
-  assert.equal(redisSettings({ REDIS_SOCKET: '/run/r.sock' }).path, '/run/r.sock');
+test('a process that may not hold the connections it needs does not start', () => {
+  assert.throws(() => redisSettings(2, { REDIS_POOL_SIZE: '1' }), SettingsError);
+  assert.equal(redisSettings(1, { REDIS_POOL_SIZE: '1', REDIS_SOCKET: '/run/r.sock' }).path, '/run/r.sock');
+  assert.equal(redisSettings(2, {}).path, '/run/redis/redis-server.sock');
 });
