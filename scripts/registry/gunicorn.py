@@ -24,7 +24,8 @@ def kind(one):
 def default(one):
     value = one.default
     return value if isinstance(value, (str, int, float, bool)) or value is None else ""
-print(json.dumps([gunicorn.__version__, {one.name: [kind(one), default(one)] for one in config.KNOWN_SETTINGS}]))
+table = {one.name: [kind(one), default(one), one.cli or []] for one in config.KNOWN_SETTINGS}
+print(json.dumps([gunicorn.__version__, table]))
 """
 
 
@@ -39,12 +40,11 @@ def ask(version: str, folder: Path) -> Asked:
     )
     release, table = json.loads(done.stdout)
     settings: dict[str, dict[str, Any]] = {}
-    for name, (validator, default) in table.items():
+    for name, (validator, default, flags) in table.items():
         kind = _KINDS.get(validator, "hook" if "callable" in validator else "text")
-        settings[name] = {
-            "kind": kind,
-            **({} if default in {None, ""} or kind == "hook" or name in _OF_THE_PROCESS else {"default": str(default)}),
-        }
+        settings[name] = {"kind": kind, **({"flags": flags} if flags else {})}
+        if default not in {None, ""} and kind != "hook" and name not in _OF_THE_PROCESS:
+            settings[name]["default"] = str(default)
     return Asked("gunicorn", version, f"gunicorn {release} from PyPI", proven=True, settings=settings)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ _TOLD: dict[str, list[str]] = {
 }
 
 
-def ask(name: str, version: str, tree: Path) -> Asked:
-    """Ask a server of a Debian tree: start it once on an empty data directory, without network."""
+def ask(name: str, version: str, tree: Path, former: Iterable[str] = ()) -> Asked:
+    """Ask a server of a Debian tree: start it once on an empty data directory, without network.
+
+    ``former`` are names of earlier releases, to see what it makes of them.
+    """
     program = "/usr/sbin/mysqld" if name == "mysql" else "/usr/sbin/mariadbd"
     said = in_tree(tree, program, "--no-defaults", *_HELP).stdout
     settings = {option: {} for option in _options(said)}
@@ -47,11 +51,8 @@ def ask(name: str, version: str, tree: Path) -> Asked:
     series = said.split("Ver ", 1)[-1].split()[0]
     found = Asked(name, version, f"{Path(program).name} {series} of Debian", proven=True, settings=settings)
     if name == "mariadb":
-        found.ignored = {
-            old
-            for old in (*_TOLD["mariadb_tried"], *_TOLD["mysql_only_80"])
-            if old not in settings and _is_ignored(tree, old)
-        }
+        tried = {*former, *_TOLD["mariadb_tried"], *_TOLD["mysql_only_80"]} - set(settings)
+        found.ignored = {old for old in tried if _is_ignored(tree, old)}
     return found
 
 
@@ -156,7 +157,8 @@ def between(before: Asked, after: Asked) -> Asked:
 
 def registry(trees: dict[str, Path]) -> dict[str, Any]:
     """Ask every tree; keys are ``mariadb:10.11`` and the like."""
-    mariadb_1011, mariadb_118 = (ask("mariadb", v, trees[f"mariadb:{v}"]) for v in ("10.11", "11.8"))
+    mariadb_1011 = ask("mariadb", "10.11", trees["mariadb:10.11"])
+    mariadb_118 = ask("mariadb", "11.8", trees["mariadb:11.8"], mariadb_1011.settings)
     mysql_97 = ask("mysql", "9.7", trees["mysql:9.7"])
     head = {"unknown": "fatal", "plugins": _TOLD["plugins"]}
     return {

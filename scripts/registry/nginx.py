@@ -62,12 +62,13 @@ def of_source(repository: Path, series: str) -> Asked:
         for name, flags, setter in _COMMAND.findall(_git(repository, "show", line)):
             words = set(re.findall(r"[A-Z0-9_]+", flags))
             one = known.setdefault(name, {"in": []})
+            one["anywhere"] = one.get("anywhere", False) or "NGX_ANY_CONF" in words
             one["in"] = sorted({*one["in"], *(_CONTEXTS[word] for word in words if word in _CONTEXTS)})
             if setter in _KINDS:
                 one["kind"] = _KINDS[setter]
             if setter == "ngx_conf_deprecated":
                 one["deprecated"] = True
-    known = {name: one for name, one in known.items() if one["in"]}
+    known = {name: one for name, one in known.items() if one.pop("anywhere") or one["in"]}
     return Asked("nginx", series, f"source of nginx {tag.removeprefix('release-')}", proven=False, settings=known)
 
 
@@ -77,7 +78,7 @@ def ask(tree: Path, asked: Asked) -> Asked:
     config = tree / _CONFIG
     config.parent.mkdir(exist_ok=True)
     for name, one in asked.settings.items():
-        config.write_text(f"{name};\n" if "main" in one["in"] else f"events {{ {name}; }}\n")
+        config.write_text(f"{name};\n" if not one["in"] or "main" in one["in"] else f"events {{ {name}; }}\n")
         if _UNKNOWN in in_tree(tree, "/usr/sbin/nginx", "-t", "-c", f"/{_CONFIG}").stderr:
             one["module"] = "not built in"
     config.unlink()
