@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from deployer.sandbox.places import places
 
 #: Last numbers of the addresses that tests may use; those below are for people.
 ADDRESSES = range(100, 251)
+#: Installing them takes longer than all that is asked of them.
+SERVERS = ("mariadb-server", "postgresql")
 #: What decides how a host looks after a deploy of the example blog.
 DEPLOYED_FROM = ("deployer", "templates", "examples/blog", "inventories/example.yml", "tests/real/site_on_vps.py")
 
@@ -139,36 +141,52 @@ def sandbox() -> Any:
 
 @pytest.fixture(scope="session")
 def deployed(sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Name of a snapshot with the example blog deployed: `Site(vps(snapshot=deployed), folder)` starts in two seconds.
+    """Name of a snapshot with the example blog deployed: `Site(vps(snapshot=deployed), folder)` starts at once."""
 
-    Its name is a digest of what went in. It is made by the first who asks, waited for by other processes of the run,
-    and kept for the next run; one that nobody uses and that no longer fits is dropped.
-    """
-    name = f"deployed-{digest_of(Path(__file__).parents[1], DEPLOYED_FROM)}"
-    with in_use(name, fcntl.LOCK_EX):
-        if name not in local.snapshots():
-            with ExitStack() as of_the_host:
-                save_deployed(Hosts(of_the_host), tmp_path_factory.mktemp("deployed"), name)
-    with in_use(name, fcntl.LOCK_SH):
-        drop_outdated(name)
+    def deploy(host: SandboxHost) -> None:
+        from site_on_vps import Site
+
+        site = Site(host, tmp_path_factory.mktemp("deployed"))
+        site.write()
+        site.deploy()
+
+    with kept("deployed", digest_of(Path(__file__).parents[1], DEPLOYED_FROM), deploy) as name:
         yield name
 
 
-def save_deployed(hosts: Hosts, folder: Path, name: str) -> None:
-    from site_on_vps import Site
+@pytest.fixture(scope="session")
+def with_servers(sandbox: Any) -> Iterator[str]:
+    """Name of a snapshot with the database servers installed, none of which runs."""
 
-    host = hosts("deploying")
-    site = Site(host, folder)
-    site.write()
-    site.deploy()
-    local.save_snapshot(host, name)
+    def install(host: SandboxHost) -> None:
+        apt = f"apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qqy install {' '.join(SERVERS)} >&2"
+        host.sh(apt, timeout_s=300)
+        host.sh("systemctl disable --now --quiet mariadb postgresql 'postgresql@*'")
+
+    with kept("servers", hashlib.sha256(repr(SERVERS).encode()).hexdigest()[:12], install) as name:
+        yield name
 
 
-def drop_outdated(current: str) -> None:
-    for name in local.snapshots():
-        if name.startswith("deployed-") and name != current:
-            with suppress(BlockingIOError), in_use(name, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                local.drop_snapshot(name)
+@contextmanager
+def kept(kind: str, digest: str, make: Callable[[SandboxHost], None]) -> Iterator[str]:
+    """Hold a snapshot of a host after `make`, and give its name, which says by a digest what went in.
+
+    It is made by the first who asks, waited for by other processes of the run, and kept for the next run; one that
+    nobody uses and that no longer fits is dropped.
+    """
+    name = f"{kind}-{digest}"
+    with in_use(name, fcntl.LOCK_EX):
+        if name not in local.snapshots():
+            with ExitStack() as of_the_host:
+                host = Hosts(of_the_host)(f"making-{kind}")
+                make(host)
+                local.save_snapshot(host, name)
+    with in_use(name, fcntl.LOCK_SH):
+        for other in local.snapshots():
+            if other.startswith(f"{kind}-") and other != name:
+                with suppress(BlockingIOError), in_use(other, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    local.drop_snapshot(other)
+        yield name
 
 
 @contextmanager

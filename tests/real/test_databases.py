@@ -29,21 +29,17 @@ def shop(name: str, *activations: dict[str, Any]) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def host(vps: Any) -> Host:
-    """Both servers, installed and started by a deploy."""
-    found = Host(str(vps.address), str(vps.key_file))
-    plan = shop("d01")
-    plan.doc["work"] = {"slice": "deployer-deploy.slice", "memory_max_mib": 500}
-    plan.doc["packages"] = ["mariadb-server", "postgresql"]
-    assert "ok" in plan.apply(found)
-    assert found.sh("pgrep -l 'mariadbd|postgres'; true") == ""  # packages do not start what they bring
-    assert there(found) == {"mariadb": {"shop": None}, "postgresql": {"shop": None}}
+def host(vps: Any, with_servers: str) -> Host:
+    """Both servers, started by a deploy."""
+    found = vps("databases", snapshot=with_servers)
+    host = Host(str(found.address), str(found.key_file))
+    assert there(host) == {"mariadb": {"shop": None}, "postgresql": {"shop": None}}
     plan = shop("d02")
     for unit in ("mariadb.service", "postgresql@15-main.service"):
         plan.unit(unit, "start")
-    answer = plan.apply(found)
+    answer = plan.apply(host)
     assert answer.get("ok"), answer
-    return found
+    return host
 
 
 def there(host: Host) -> dict[str, Any]:
