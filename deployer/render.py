@@ -18,6 +18,8 @@ from deployer.catalog import running
 from deployer.declaration import Declaration
 from deployer.errors import RenderError
 from deployer.numbers import Derived
+from deployer.readers import reader_of
+from deployer.registry import guard, split
 from deployer.service import FileWanted, LinkWanted, Wanted, together
 
 SHIPPED = Path(__file__).parent / "templates"
@@ -75,7 +77,8 @@ def render(declaration: Declaration, budget: HostBudget, *, template_folders: Se
         The files and wishes; the same for the same input, byte for byte.
 
     Raises:
-        RenderError: A template is missing, is no Jinja, or uses a name that it is not given.
+        RenderError: A template is missing, is no Jinja, uses a name that it is not given, or makes a setting that the
+            declared release of its server refuses, passes over or misreads.
     """
     services = running(declaration)
     wanted = together([service.wanted(declaration, budget) for service in services])
@@ -128,7 +131,7 @@ def _render_one(
         "systemd_word": systemd_word,
     }
     try:
-        return environment.get_template(file.template).render(context).encode()
+        text = environment.get_template(file.template).render(context)
     except jinja2.TemplateNotFound as error:
         raise RenderError(f"there is no template {error.name}", where=file.template) from error
     except jinja2.TemplateSyntaxError as error:
@@ -138,6 +141,27 @@ def _render_one(
         raise RenderError(
             f"the template cannot be rendered: {error}", where=f"{file.template}, for {file.path} on {declaration.host}"
         ) from error
+    _accepted(text, file, declaration)
+    return text.encode()
+
+
+def _accepted(text: str, file: FileWanted, declaration: Declaration) -> None:
+    """See that the file's reader takes every setting for what it says.
+
+    Raises:
+        RenderError: It does not, with the template, the line, the setting and why.
+    """
+    reader = reader_of(declaration, file.dialect, file.path)
+    found = guard(text, *split(reader)) if reader else ()
+    if not found:
+        return
+    lines = [f"line {one.line}: {one.name}: {one.kind}: {one.message} ({one.because})" for one in found]
+    instead = next((f"; write {one.instead}" for one in found if one.instead), "")
+    raise RenderError(
+        "the template makes settings that " + reader + " does not take as they are meant:\n  " + "\n  ".join(lines),
+        where=f"{file.template}, for {file.path} on {declaration.host}",
+        next_step=f"correct the template{instead}, and run the same command again",
+    )
 
 
 def _header(file: FileWanted, declaration: Declaration, numbers: Mapping[str, Derived]) -> str:

@@ -8,10 +8,9 @@ from deployer.dialects import DialectError, read
 from deployer.registry.finding import WRONG, Finding, Kind
 from deployer.registry.judge import judge
 
-#: Folders that decide in which language a file is read. Units have to do what they say on every supported host, and the
-#: oldest systemd of them is that of Ubuntu 22.04.
+#: Folders that decide in which language a file is read.
 _FOLDERS = (
-    (re.compile(r"/etc/systemd/(system/.*|journald\.conf\.d/.*\.conf)"), "unit/249"),
+    (re.compile(r"/etc/systemd/(system/.*|journald\.conf\.d/.*\.conf)"), "unit"),
     (re.compile(r"/etc/sysctl\.d/.*\.conf"), "sysctl"),
 )
 

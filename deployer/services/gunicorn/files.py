@@ -44,6 +44,7 @@ def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, bud
                 taker=name,
                 template="gunicorn/gunicorn.conf.py.j2",
                 path=config,
+                dialect="gunicorn",
                 context=context,
                 restarts=(places.unit,),
             ),

@@ -49,7 +49,9 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
     }
 
     def file(template: str, path: str, **more: object) -> FileWanted:
-        return FileWanted(taker="nginx", template=template, path=path, context=context | more, reloads=(UNIT,))
+        return FileWanted(
+            taker="nginx", template=template, path=path, dialect="nginx", context=context | more, reloads=(UNIT,)
+        )
 
     return Wanted(
         packages=("nginx",),
@@ -59,6 +61,7 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
                 taker="nginx",
                 template="nginx/nginx.conf.j2",
                 path="/etc/nginx/nginx.conf",
+                dialect="nginx",
                 context=context,
                 reloads=(UNIT,),
                 takes_over="" if settings.include else SITES_OF_THEIR_OWN,

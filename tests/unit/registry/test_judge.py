@@ -129,7 +129,7 @@ def test_the_guard_lets_deprecated_pass_and_tells_of_text_that_is_none():
 
 
 def test_a_folder_decides_who_reads_a_file():
-    assert dialect_of("/etc/systemd/system/a.service.d/60-deployer.conf") == "unit/249"
+    assert dialect_of("/etc/systemd/system/a.service.d/60-deployer.conf") == "unit"
     assert dialect_of("/etc/sysctl.d/60-deployer.conf") == "sysctl"
     assert dialect_of("/etc/nginx/nginx.conf") == ""
 
