@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from deployer.declaration import Declaration
 from deployer.errors import UsageError
 from deployer.service import Service
-from deployer.services import gunicorn, jobs, kernel, mysql, nginx, systemd
+from deployer.services import gunicorn, jobs, kernel, mysql, nginx, postgresql, redis, sqlite, systemd
 
 ENTRY_POINTS = "deployer.services"
 
@@ -19,6 +19,9 @@ SHIPPED: tuple[Service, ...] = (
     systemd.SERVICE,
     kernel.SERVICE,
     mysql.SERVICE,
+    postgresql.SERVICE,
+    redis.SERVICE,
+    sqlite.SERVICE,
     gunicorn.SERVICE,
     jobs.SERVICE,
     nginx.SERVICE,

@@ -17,6 +17,7 @@ class Access:
 
     Attributes:
         environment: Variables that tell the app where the server is.
+        pool_variable: Variable that tells each process of the app how many connections it may open there.
         credentials: Secrets by name, and their paths on the host.
         groups: System groups that may open the server's socket.
         after: Units that must be up before the app.
@@ -24,6 +25,7 @@ class Access:
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
+    pool_variable: str = ""
     credentials: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     after: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ class UnitText:
 
     Attributes:
         environment: Variables; secrets are credentials instead.
+        pool_variables: Variables for the connections that one process may open to each server that the app uses.
         credentials: Secrets by name, and their paths on the host.
         groups: System groups besides its own.
         after: Units that must be up before.
@@ -30,6 +31,7 @@ class UnitText:
     """
 
     environment: Mapping[str, str]
+    pool_variables: tuple[str, ...]
     credentials: Mapping[str, str]
     groups: tuple[str, ...]
     after: tuple[str, ...]
@@ -56,6 +58,7 @@ def unit_text(declaration: Declaration, chain: Chain, name: str, *, listens_on_p
     network: Network = "internet" if app.internet else "loopback" if listens_on_port else "none"
     return UnitText(
         environment=environment | dict(sorted(app.environment.items())),
+        pool_variables=tuple(dict.fromkeys(one.pool_variable for one in access if one.pool_variable)),
         credentials=dict(sorted(credentials.items())),
         groups=tuple(dict.fromkeys(group for one in access for group in one.groups)),
         after=tuple(dict.fromkeys(unit for one in access for unit in one.after)),

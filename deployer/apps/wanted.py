@@ -75,6 +75,8 @@ def app_wanted(
             DirectoryWanted(path="/etc/deployer"),
             DirectoryWanted(path="/etc/deployer/secrets", mode="0700"),
             DirectoryWanted(path=places.home),
+            # the unit would make it, but a migration that may write there comes first
+            DirectoryWanted(path=places.state, mode="0700", owner=places.user, group=places.user),
         ),
         secrets=tuple(SecretWanted(path=places.secret(secret)) for secret in app.secrets),
         releases=(release,),
@@ -119,7 +121,7 @@ def _commands(name: str, declaration: Declaration, budget: HostBudget) -> tuple[
             app=name,
             user=places.user,
             cwd=places.current,
-            environment={"DB_POOL_SIZE": "1", **text.environment},
+            environment={"DB_POOL_SIZE": "1", "STATE_DIRECTORY": places.state, **text.environment},
             credentials=text.credentials,
         )
         for verb, words, once in (("migrate", database.migrate, None), ("seed", database.seed, f"seed {name}"))

@@ -13,7 +13,7 @@ from deployer.inventory.tree import MergedTree
 #: The budget and the host's folders call something else so: takers of memory, and /etc/deployer/secrets.
 RESERVED_APPS = frozenset({service.name for service in SERVICES} | {"deploy", "secrets"})
 #: Variables that would undo what the budget gave, and the key that pins it instead.
-OWN_ENVIRONMENT = {"DB_POOL_SIZE": "pool_size"}
+OWN_ENVIRONMENT = {"DB_POOL_SIZE": "pool_size", "REDIS_POOL_SIZE": "pool_size"}
 
 Found = Iterator[tuple[ValuePath, str]]
 

@@ -52,6 +52,7 @@ def access(declaration: Declaration, name: str) -> Access:
     database = (app.database.name if app.database else None) or name
     return Access(
         environment={"DB_SOCKET": SOCKET, "DB_NAME": database, "DB_USER": database},
+        pool_variable="DB_POOL_SIZE",
         credentials={"database_password": _password_path(name)},
         after=(UNIT,),
     )

@@ -1,0 +1,56 @@
+"""SQLite: a database that costs the app instead of a server: a file in its own folder, a page cache per connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.apps import AppPlaces
+from deployer.budget import Grant
+from deployer.declaration import Declaration
+from deployer.links import Access, Chain
+from deployer.numbers import Numbers, default, pinned
+from deployer.service import Rank, Service, Wanted
+from deployer.services.sqlite.settings import (
+    SqliteSettings,
+    contradictions,
+    databases_of,
+    is_declared,
+    settings_of,
+)
+
+
+def numbers(declaration: Declaration, _chain: Chain, _grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
+    """Say what each connection may keep."""
+    settings = settings_of(declaration)
+    cache = default(settings.cache_kib, "KiB", "each connection keeps so many pages; part of the price of the app")
+    if "cache_kib" in settings.model_fields_set:
+        cache = pinned(settings.cache_kib, "KiB", "services.sqlite.cache_kib")
+    return {"sqlite": {"cache_size": cache}}
+
+
+def access(declaration: Declaration, app: str) -> Access:
+    """Tell an app where its file is, and what each of its connections may hold."""
+    cache_kib = settings_of(declaration).cache_kib
+    return Access(
+        environment={
+            "DATABASE_PATH": f"{AppPlaces(app).state}/{databases_of(declaration).get(app, app)}.db",
+            "SQLITE_CACHE_KIB": str(cache_kib),
+        },
+        pool_variable="DB_POOL_SIZE",
+        connection_parts={"SQLite's page cache": cache_kib / 1024},
+    )
+
+
+SERVICE = Service(
+    name="sqlite",
+    rank=Rank.DATA,
+    runs=is_declared,
+    claims=lambda _declaration, _chain: (),
+    numbers=numbers,
+    wanted=lambda _declaration, _budget: Wanted(),
+    settings=SqliteSettings,
+    access=access,
+    contradictions=contradictions,
+)
+
+__all__ = ["SERVICE", "SqliteSettings"]

@@ -1,0 +1,46 @@
+"""What the inventory may say about SQLite."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from deployer.declaration import Declaration, ServiceSettings
+from deployer.service import Contradictions
+
+
+class SqliteSettings(ServiceSettings):
+    """SQLite: a file in the app's own folder, read and written by the app itself; no server, no password."""
+
+    holds_databases: ClassVar[bool] = True
+
+    cache_kib: Annotated[int, Field(ge=64, le=1024 * 1024)] = 2048
+    """Pages that each connection of an app may keep in memory, KiB: what the app sets as cache_size."""
+
+
+def is_declared(declaration: Declaration) -> bool:
+    """Say whether apps may have their database in it."""
+    return "sqlite" in declaration.settings
+
+
+def settings_of(declaration: Declaration) -> SqliteSettings:
+    """Give the host's settings; the defaults if it has none."""
+    found = declaration.settings.get("sqlite")
+    return found if isinstance(found, SqliteSettings) else SqliteSettings()
+
+
+def databases_of(declaration: Declaration) -> dict[str, str]:
+    """Name the database of each app that has one in a file, by app."""
+    return {
+        name: app.database.name or name
+        for name, app in declaration.apps.items()
+        if app.database is not None and declaration.database_of(name) == "sqlite"
+    }
+
+
+def contradictions(declaration: Declaration) -> Contradictions:
+    """Refuse a service that nobody would use: it is nothing by itself."""
+    if is_declared(declaration) and not databases_of(declaration):
+        advice = "write database: {server: sqlite}, or leave it out"
+        yield ("services", "sqlite"), f"no app has its database in it; {advice}"

@@ -1,0 +1,156 @@
+"""Small apps of examples/ on a local VPS of their own, each with the server that it was written for."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import yaml
+from site_on_vps import ROOT, Site, Visitors
+
+#: What each app's host says beside its address; the app is called as its folder is.
+ENTRIES: dict[str, dict[str, Any]] = {
+    "feed": {
+        "services": {"redis": {}},
+        "app": {
+            "gunicorn": {"module": "feed.main:make_runner", "worker_class": "aiohttp.GunicornWebWorker"},
+            "uses": ["redis"],
+        },
+    },
+    "notes": {
+        "services": {"postgresql": {}},
+        "app": {
+            "gunicorn": {"module": "notes.main:app"},
+            "database": {"migrate": ["python", "-m", "notes.migrate"]},
+        },
+    },
+    "guestbook": {
+        "services": {"sqlite": {}},
+        "app": {
+            "gunicorn": {"module": "guestbook.app:app", "worker_class": "gthread", "worker_memory_mib": 64},
+            "static": "guestbook/static",
+            "database": {"migrate": ["python", "-m", "guestbook.migrate"]},
+        },
+    },
+    "shop": {
+        "services": {"mysql": {}, "redis": {}},
+        "app": {
+            "node": {"script": "server.js"},
+            "uses": ["redis"],
+            "database": {"server": "mysql", "migrate": ["node", "migrate.js"], "seed": ["node", "seed.js"]},
+            "background": {"worker": {"command": ["node", "worker.js"], "memory_mib": 128, "pool_size": 2}},
+            "timers": {
+                "cleanup": {
+                    "command": ["node", "cleanup.js"],
+                    "memory_mib": 128,
+                    "pool_size": 2,
+                    "on_calendar": "daily",
+                }
+            },
+            "websockets": {"path": "/live", "connections": 100},
+            "session_cookie": "shop_session",
+        },
+    },
+    "quotes": {"services": {}, "app": {"java": {"jar": "quotes.jar"}}},
+    "shortener": {"services": {}, "app": {"go": {"program": "bin/shortener"}}},
+}
+
+
+@dataclass
+class Example(Site):
+    """One inventory of one host with one example app, plain http, and the command line run on it."""
+
+    app: str = ""
+
+    @property
+    def source(self) -> Path:
+        return self.folder / self.app
+
+    @property
+    def name(self) -> str:
+        return f"{self.app}.example"
+
+    def write(self, **changes: Any) -> None:
+        """Write the inventory, with changes by dotted path (`services__redis__persistence`)."""
+        if not self.source.exists():
+            shutil.copytree(ROOT / "examples" / self.app, self.source)
+        said = ENTRIES[self.app]
+        host: dict[str, Any] = {
+            "hardware": {"cpu_cores": self.host.cpu_cores, "memory_mib": self.host.memory_mib, "disk_gib": 20},
+            "ssh": {
+                "address": self.host.address,
+                "user": self.user,
+                "key_file": str(self.host.key_file),
+                "known_hosts_file": str(self.host.known_hosts_file),
+                "use_agent": False,
+            },
+            "services": {name: dict(settings) for name, settings in said["services"].items()},
+            "apps": {self.app: {"source": self.app, "server_names": [self.name], "internet": False, **said["app"]}},
+            "target": {"connections": 200},
+            "load_from": ["10.213.77.1"],
+        }
+        for path, value in {**self.changes, **changes}.items():
+            *parents, last = path.split("__")
+            place = host
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[last] = value
+        document: dict[str, Any] = {"hosts": {"web1": host}}
+        if (self.folder / "templates").exists():
+            document["templates"] = "templates"
+        (self.folder / "hosts.yml").write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def override(self, template: str, text: str) -> Path:
+        """Replace a shipped template by one of the user's own; remove the file to have the shipped one again."""
+        path = self.folder / "templates" / template
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        self.write()
+        return path
+
+    def get(self, path: str = "/", **headers: str) -> tuple[HTTPResponse, bytes]:
+        return self.request("GET", path, **headers)
+
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[HTTPResponse, bytes]:
+        connection = HTTPConnection(self.host.address, 80, timeout=10)
+        try:
+            connection.request(method, path, body, {"Host": self.name, **headers})
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
+
+    def status(self, path: str = "/") -> int:
+        """Ask once; 0 stands for no answer."""
+        try:
+            return self.get(path)[0].status
+        except (OSError, HTTPException):
+            return 0
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.host.sh(f"systemctl show -p MainPID --value {unit}"))
+
+    def exposure(self, unit: str) -> float:
+        """What `systemd-analyze security` says of a unit, 0 to 10."""
+        return float(self.host.sh(f"systemd-analyze security {unit} --no-pager | tail -1").split(": ")[1].split()[0])
+
+
+class ExampleVisitors(Visitors):
+    """Visitors of the app's own pages: no cache answers for it."""
+
+    PATHS = (("/", {}), ("/healthz", {}))
+
+
+def eventually(is_so: Callable[[], bool], *, within_s: float = 30.0) -> bool:
+    """Wait until something is so."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        if is_so():
+            return True
+        time.sleep(0.2)
+    return is_so()
