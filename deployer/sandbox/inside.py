@@ -24,7 +24,8 @@ from deployer.sandbox.programs import PATH, last_lines
 
 _END_TIMEOUT_S: Final = 20
 _ENVIRONMENT: Final = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root"}
-#: Runs as the first process inside: $1 is the tree, $2 an empty folder, $3 the room for what is written, MiB.
+#: Runs as the first process inside: $1 is the tree, $2 an empty folder, $3 the room for what is written, MiB; after
+#: them, in pairs, folders of this machine and where they are seen inside.
 _SETUP: Final = """
 set -eu
 mount -t tmpfs -o mode=755,size="$3m" deployer-inside "$2"
@@ -32,6 +33,13 @@ cd "$2"
 mkdir upper work root
 mount -t overlay -o "lowerdir=$1,upperdir=upper,workdir=work" deployer-inside root
 cd root
+shift 3
+while [ $# -gt 0 ]; do
+    mkdir -p "./$2"
+    mount --bind "$1" "./$2"
+    mount -o remount,ro,bind "./$2"
+    shift 2
+done
 mount -t proc proc proc
 mount --bind proc/sys proc/sys
 mount -o remount,ro,bind proc/sys
@@ -210,12 +218,13 @@ class Inside:
 
 
 @contextmanager
-def inside(tree: Path, *, room_mib: int = 2048) -> Iterator[Inside]:
+def inside(tree: Path, *, room_mib: int = 2048, folders: Mapping[str, Path] | None = None) -> Iterator[Inside]:
     """Make an inside of a tree; at the end everything in it is ended and gone.
 
     Args:
         tree: The tree; it is not changed.
         room_mib: What may be written, MiB; it takes memory as it is written.
+        folders: Folders of this machine that can be read inside, by where they are there.
 
     Raises:
         SandboxError: The kernel refuses, or has no overlayfs.
@@ -226,8 +235,9 @@ def inside(tree: Path, *, room_mib: int = 2048) -> Iterator[Inside]:
     spot.mkdir(exist_ok=True)
     namespaces = ["--mount", "--pid", "--net", "--ipc", "--uts"]
     argv = ["unshare", *namespaces, "--fork", "--kill-child", "sh", "-c", _SETUP, "sh", str(tree), str(spot)]
+    pairs = [word for where, folder in (folders or {}).items() for word in (str(folder), where)]
     keeper = subprocess.Popen(
-        [*argv, str(room_mib)],
+        [*argv, str(room_mib), *pairs],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

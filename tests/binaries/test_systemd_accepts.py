@@ -1,0 +1,33 @@
+"""systemd of two Debians reads every rendered unit without a word, and finds the apps' units safe."""
+
+from __future__ import annotations
+
+import pytest
+from golden_hosts import NAMES, GoldenHost
+
+from deployer.binaries.systemd import exposure, prepare, units_of, verify
+from deployer.sandbox import Inside
+
+pytestmark = pytest.mark.real
+#: The most that `systemd-analyze security` may say of an app's unit.
+APP_EXPOSURE = 2.0
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie"])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_nothing_of_any_unit(place: Inside, host: GoldenHost):
+    prepare(place, host.files)
+    units = units_of(host.files)
+    assert {"nginx.service", "deployer.slice"} < set(units)
+    assert verify(place, units) == []
+    exposed = {unit: exposure(place, unit) for unit in units if unit.startswith("app-") and unit.endswith(".service")}
+    assert {unit: value for unit, value in exposed.items() if value > APP_EXPOSURE} == {}
+    assert exposed
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie"])
+@pytest.mark.parametrize("line", ["MemoryMaxx=100M", "MemoryMax=100 apples", "Restart=sometimes"])
+def test_what_systemd_ignores_is_a_finding(place: Inside, line: str):
+    files = {"/etc/systemd/system/broken.service": f"[Service]\nExecStart=/bin/true\n{line}\n".encode()}
+    prepare(place, files)
+    assert any("ignor" in said or "Failed" in said for said in verify(place, units_of(files)))
