@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from deployer.declaration import Declaration
 from deployer.errors import UsageError
 from deployer.service import Service
-from deployer.services import gunicorn, jobs, kernel, mysql, nginx, postgresql, redis, sqlite, systemd
+from deployer.services import go, gunicorn, java, jobs, kernel, mysql, nginx, node, postgresql, redis, sqlite, systemd
 
 ENTRY_POINTS = "deployer.services"
 
@@ -23,6 +23,9 @@ SHIPPED: tuple[Service, ...] = (
     redis.SERVICE,
     sqlite.SERVICE,
     gunicorn.SERVICE,
+    node.SERVICE,
+    java.SERVICE,
+    go.SERVICE,
     jobs.SERVICE,
     nginx.SERVICE,
 )

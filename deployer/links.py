@@ -6,7 +6,7 @@ They are worked out from the declaration alone, before any memory is given away:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployer.numbers import Numbers
 
@@ -99,6 +99,16 @@ class Chain:
     numbers: Numbers
     links: Mapping[str, AppLinks] = field(default_factory=dict)
     access: Mapping[str, Mapping[str, Access]] = field(default_factory=dict)
+
+    def granted(self, processes: Mapping[str, int]) -> Chain:
+        """Keep as many processes of each taker as its memory carries, of those that have a unit each."""
+        links = {
+            taker: replace(link, processes=count, upstreams=link.upstreams[:count], units=link.units[:count])
+            if (count := processes.get(taker)) is not None
+            else link
+            for taker, link in self.links.items()
+        }
+        return replace(self, links=links)
 
     def users_of(self, server: str) -> tuple[str, ...]:
         """Give the takers that use a server."""

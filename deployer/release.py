@@ -93,6 +93,9 @@ def read_release(wanted: ReleaseWanted, app: App, source: Path) -> Release:
             mark, next_step = LOCKS[wanted.packages]
             if mark not in lock:
                 raise UsageError(f"{lock_path} has no hashes", where=where, next_step=next_step)
+        for package, next_step in wanted.lock_names.items():
+            if f'"{package}"'.encode() not in lock:
+                raise UsageError(f"{lock_path} does not name {package}", where=where, next_step=next_step)
         files = sorted(_files(source), key=lambda path: path.relative_to(source).as_posix())
         digest = hashlib.sha256()
         contents = []

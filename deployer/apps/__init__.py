@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from deployer.apps.claims import beside_parts
+from deployer.apps.disk import releases_on_disk
 from deployer.apps.places import AppPlaces
+from deployer.apps.processes import Processes, pool_per_process
 from deployer.apps.unit import UnitText, unit_numbers, unit_text
 from deployer.apps.wanted import app_wanted
 
-__all__ = ["AppPlaces", "UnitText", "app_wanted", "beside_parts", "unit_numbers", "unit_text"]
+__all__ = [
+    "AppPlaces",
+    "Processes",
+    "UnitText",
+    "app_wanted",
+    "beside_parts",
+    "pool_per_process",
+    "releases_on_disk",
+    "unit_numbers",
+    "unit_text",
+]

@@ -10,7 +10,7 @@ from deployer.apps.places import AppPlaces
 from deployer.budget import Grant
 from deployer.declaration import Declaration
 from deployer.links import Chain
-from deployer.numbers import Numbers, derived
+from deployer.numbers import Numbers, default, derived
 
 #: What a process may reach: nothing but unix sockets, this host, or the world.
 Network = Literal["none", "loopback", "internet"]
@@ -68,7 +68,14 @@ def unit_text(declaration: Declaration, chain: Chain, name: str, *, listens_on_p
 
 
 def unit_numbers(
-    declaration: Declaration, grant: Grant, *, tasks: int, tasks_because: str, stop_s: int, processes: int = 1
+    declaration: Declaration,
+    grant: Grant,
+    *,
+    tasks: int,
+    tasks_because: str,
+    stop_s: int,
+    processes: int = 1,
+    tasks_from: tuple[str, ...] = (),
 ) -> Numbers:
     """Derive the limits of a unit that runs an app's code, named as systemd names them.
 
@@ -79,6 +86,7 @@ def unit_numbers(
         tasks_because: Why.
         stop_s: How long it has to finish what it has begun, s.
         processes: Units that share the grant, each with one process.
+        tasks_from: What ``tasks`` is worked out from, by path.
     """
     connections, taker = declaration.target.connections, f"ledger.{grant.taker}"
     memory_mib = grant.memory_mib // processes
@@ -87,20 +95,27 @@ def unit_numbers(
     found = {
         "MemoryMax": derived(memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}{shared}", taker),
         "MemorySwapMax": derived(
-            swap_mib, "MiB", "a quarter of MemoryMax" if swap_mib else "the host has no swap", "hardware.swap_mib"
+            swap_mib,
+            "MiB",
+            "a quarter of MemoryMax" if swap_mib else "the host has no swap",
+            "hardware.swap_mib",
+            *([f"{grant.taker}.MemoryMax"] if swap_mib else []),
         ),
-        "TasksMax": derived(tasks, "tasks", tasks_because, taker),
+        "TasksMax": derived(tasks, "tasks", tasks_because, *(tasks_from or (taker,))),
         "LimitNOFILE": derived(
             max(8192, connections + 1024),
             "descriptors",
             "one process may have to hold every visitor's connection",
             "target.connections",
         ),
-        "TimeoutStopSec": derived(stop_s, "s", "what it has begun is finished first"),
+        "TimeoutStopSec": default(stop_s, "s", "what it has begun is finished first"),
     }
     if swap_mib:
         # without swap there is nothing to reclaim: a unit above MemoryHigh would stand still and never be ended
         found["MemoryHigh"] = derived(
-            memory_mib * 9 // 10, "MiB", "0.9 of MemoryMax: it is slowed down and swapped out first", taker
+            memory_mib * 9 // 10,
+            "MiB",
+            "0.9 of MemoryMax: it is slowed down and swapped out first",
+            f"{grant.taker}.MemoryMax",
         )
     return found

@@ -35,6 +35,7 @@ def app_wanted(
     environment: Literal["python", "node", "none"] = "none",
     lock: str = "",
     must_have: Mapping[str, str] | None = None,
+    lock_names: Mapping[str, str] | None = None,
 ) -> Wanted:
     """Put together what an app wants.
 
@@ -48,6 +49,7 @@ def app_wanted(
         environment: What it needs besides its source.
         lock: The file that says so, relative to the source.
         must_have: Files that the source must hold, and what makes them.
+        lock_names: Packages that the lock must name, and what to do otherwise.
     """
     places, app = AppPlaces(name), declaration.apps[name]
     release = ReleaseWanted(
@@ -57,6 +59,7 @@ def app_wanted(
         current=places.current,
         restarts=budget.chain.units_of(name),
         must_have=must_have or {},
+        lock_names=lock_names or {},
     )
     if environment == "python":
         release = replace(release, packages="python", lock=lock, environments=places.venvs, environment=places.venv)

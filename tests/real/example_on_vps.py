@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -132,6 +136,29 @@ class Example(Site):
         except (OSError, HTTPException):
             return 0
 
+    def budget(self) -> dict[str, Any]:
+        done = self.run("budget", "--json")
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def numbers(self, taker: str) -> dict[str, Any]:
+        """What the budget says for a taker, without reasons."""
+        return {name: number["value"] for name, number in self.budget()["numbers"][taker].items()}
+
+    def limits(self, unit: str, *names: str) -> list[int]:
+        """What systemd says that a unit's limits are."""
+        shown = dict(line.split("=") for line in self.host.sh(f"systemctl show -p {','.join(names)} {unit}").split())
+        return [int(shown[name]) for name in names]
+
+    def group(self, unit: str, v1: str, v2: str) -> str:
+        """Read a file of a unit's control group."""
+        path = self.host.sh(f"systemctl show -p ControlGroup --value {unit}")
+        return self.host.sh(f"cat /sys/fs/cgroup/memory{path}/{v1} 2>/dev/null || cat /sys/fs/cgroup{path}/{v2}")
+
+    def peak_mib(self, unit: str) -> float:
+        """The most memory that a unit has held, MiB, what the kernel caches for it included."""
+        return int(self.group(unit, "memory.max_usage_in_bytes", "memory.peak")) / (1 << 20)
+
     def main_pid(self, unit: str) -> int:
         return int(self.host.sh(f"systemctl show -p MainPID --value {unit}"))
 
@@ -154,3 +181,33 @@ def eventually(is_so: Callable[[], bool], *, within_s: float = 30.0) -> bool:
             return True
         time.sleep(0.2)
     return is_so()
+
+
+def answers_under_load(example: Example, *, visitors: int = 4, for_s: float = 5.0) -> int:
+    """Visitors who come one after the other, without a pause; all are answered. Returns how many answers there were."""
+    seen: Counter[int] = Counter()
+    until = time.monotonic() + for_s
+
+    def visit() -> None:
+        while time.monotonic() < until:
+            seen[example.status("/")] += 1
+
+    threads = [threading.Thread(target=visit) for _ in range(visitors)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(seen) == {200}, seen
+    return seen[200]
+
+
+def out_of_memory(example: Example) -> None:
+    """Take more memory within the app's unit than it may have; the kernel ends somebody there, and nobody elsewhere."""
+    unit = f"app-{example.app}.service"
+    group = example.host.sh(f"systemctl show -p ControlGroup --value {unit}")
+    hog = "python3 -c 'held = [bytearray(1 << 20) for _ in range(2048)]'"
+    join = f"echo $$ > /sys/fs/cgroup/memory{group}/cgroup.procs 2>/dev/null || echo $$ > /sys/fs/cgroup{group}/cgroup.procs"
+    counted = ("memory.oom_control", "memory.events")
+    before = example.group(unit, *counted)
+    example.host.sh(f"sh -c {shlex.quote(f'{join}; exec {hog}')}; true")
+    assert example.group(unit, *counted) != before, before

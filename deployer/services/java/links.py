@@ -1,0 +1,78 @@
+"""Processes and pools of each app that a Java virtual machine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.app import App
+from deployer.apps import AppPlaces, Processes, pool_per_process
+from deployer.declaration import Declaration
+from deployer.links import AppLinks, Runner
+from deployer.numbers import default, pinned
+from deployer.services.java.machine import Machine, machine_of
+from deployer.services.java.settings import JavaSettings, settings_of
+
+JAVA = "/usr/bin/java"
+#: Threads of a job or a migration.
+JOB_THREADS = 12
+
+
+def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, JavaSettings]]:
+    """Give the apps of a host that a Java virtual machine runs."""
+    found = {name: (app, settings_of(app)) for name, app in declaration.apps.items()}
+    return {name: (app, settings) for name, (app, settings) in found.items() if settings is not None}
+
+
+def links(declaration: Declaration) -> Mapping[str, AppLinks]:
+    """Say what each app adds to the chain of connections."""
+    return {name: _of_app(name, settings, declaration) for name, (_, settings) in apps_of(declaration).items()}
+
+
+def _of_app(name: str, settings: JavaSettings, declaration: Declaration) -> AppLinks:
+    count = settings.processes
+    processes = default(count, "processes", "a machine uses all cores by itself")
+    if "processes" in settings.model_fields_set:
+        processes = pinned(count, "processes", f"apps.{name}.java.processes")
+    numbers = {"processes": processes}
+    pool = pool_per_process(settings.pool_size, f"apps.{name}.java.pool_size", declaration, name, count)
+    if declaration.servers_of(name):
+        numbers["pool_size"] = pool
+    units = Processes(name, count, settings.port)
+    return AppLinks(
+        app=name,
+        processes=count,
+        pool_size=int(pool.value) if declaration.servers_of(name) else 0,
+        numbers=numbers,
+        upstreams=units.upstreams,
+        units=units.units,
+        runner=_runner(name, settings),
+    )
+
+
+def _runner(name: str, settings: JavaSettings) -> Runner:
+    """Give the limits of a machine that runs a job: as for visitors, but with few threads and one collector."""
+    machine = job_machine(settings)
+    options = [*machine_options(machine), "-Xmx{heap_mib}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
+    return Runner(
+        folder=AppPlaces(name).current,
+        programs={"java": JAVA},
+        jit=True,
+        job_environment={"JAVA_TOOL_OPTIONS": " ".join(options), "MALLOC_ARENA_MAX": "2"},
+        heap_share=0.95,
+        heap_beside_mib=machine.beside_mib,
+    )
+
+
+def job_machine(settings: JavaSettings) -> Machine:
+    """Give the machine of a job or a migration."""
+    return machine_of(settings, app_threads=JOB_THREADS)
+
+
+def machine_options(machine: Machine) -> tuple[str, ...]:
+    """Give the options that limit what is besides the heap."""
+    return (
+        f"-XX:MaxMetaspaceSize={machine.metaspace_mib}m",
+        f"-XX:ReservedCodeCacheSize={machine.code_cache_mib}m",
+        f"-XX:MaxDirectMemorySize={machine.direct_mib}m",
+        f"-Xss{machine.stack_kib}k",
+    )

@@ -1,0 +1,52 @@
+"""Processes and pools of each app that Node.js runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.app import App
+from deployer.apps import AppPlaces, Processes, pool_per_process
+from deployer.declaration import Declaration
+from deployer.links import AppLinks, Runner
+from deployer.numbers import derived, pinned
+from deployer.priors import PRIORS
+from deployer.services.node.settings import NodeSettings, settings_of
+
+
+def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, NodeSettings]]:
+    """Give the apps of a host that Node.js runs."""
+    found = {name: (app, settings_of(app)) for name, app in declaration.apps.items()}
+    return {name: (app, settings) for name, (app, settings) in found.items() if settings is not None}
+
+
+def links(declaration: Declaration) -> Mapping[str, AppLinks]:
+    """Say what each app adds to the chain of connections: the processes that it may have at most."""
+    return {name: _of_app(name, settings, declaration) for name, (_, settings) in apps_of(declaration).items()}
+
+
+def _of_app(name: str, settings: NodeSettings, declaration: Declaration) -> AppLinks:
+    count = settings.most_processes(declaration.hardware.cpu_cores)
+    processes = derived(count, "processes", "one event loop keeps one core busy", "hardware.cpu_cores")
+    if settings.processes is not None:
+        processes = pinned(count, "processes", f"apps.{name}.node.processes")
+    numbers = {"processes": processes}
+    pool = pool_per_process(settings.pool_size, f"apps.{name}.node.pool_size", declaration, name, count)
+    if declaration.servers_of(name):
+        numbers["pool_size"] = pool
+    places = AppPlaces(name)
+    units = Processes(name, count, settings.port)
+    return AppLinks(
+        app=name,
+        processes=count,
+        pool_size=int(pool.value) if declaration.servers_of(name) else 0,
+        numbers=numbers,
+        upstreams=(f"unix:{places.socket}",) if settings.pm2 else units.upstreams,
+        units=(places.unit,) if settings.pm2 else units.units,
+        runner=Runner(
+            folder=f"{places.current}/node_modules/.bin",
+            programs={"node": "/usr/bin/node"},
+            jit=True,
+            job_environment={"NODE_ENV": "production", "NODE_OPTIONS": "--max-old-space-size={heap_mib}"},
+            heap_beside_mib=PRIORS.node_beside_mib,
+        ),
+    )
