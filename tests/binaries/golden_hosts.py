@@ -21,7 +21,7 @@ NAMES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
 DECLARED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "bookworm": {"nginx": {"version": "1.22"}, "mysql": {"flavour": "mariadb", "version": "10.11"}},
     "trixie": {"nginx": {"version": "1.26"}, "mysql": {"flavour": "mariadb", "version": "11.8"}},
-    "sid": {"nginx": {"version": "1.26"}},
+    "sid": {"nginx": {"version": "1.26"}, "mysql": {"flavour": "mysql", "version": "9.7"}},
 }
 _FACTORS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SUFFIXES = {"k": 2**10, "m": 2**20, "g": 2**30}
@@ -81,11 +81,15 @@ def declared_again(settings: Any, fields: Mapping[str, Any]) -> Any:
     return type(settings).model_validate({**settings.model_dump(exclude_unset=True), **fields})
 
 
-def in_bytes(value: float | str, unit: str) -> int:
-    """A number of the budget as a server says it: bytes where it is memory."""
-    return int(value) * _FACTORS.get(unit, 1)
+def in_bytes(value: float | str, unit: str) -> float | str:
+    """A number of the budget: bytes where it is memory, words as they are."""
+    return value if isinstance(value, str) else value * _FACTORS.get(unit, 1)
 
 
-def size_of(text: str) -> int:
-    """A number of a config, `236M` or `16k`, as a server says it."""
-    return int(text[:-1]) * _SUFFIXES[text[-1].lower()] if text[-1:].lower() in _SUFFIXES else int(text)
+def size_of(text: str) -> float | str:
+    """A value of a config or of a server's answer, `236M`, `16k`, `0.000000`, as a number where it is one."""
+    factor = _SUFFIXES.get(text[-1:].lower(), 1)
+    try:
+        return float(text if factor == 1 else text[:-1]) * factor
+    except ValueError:
+        return text

@@ -1,0 +1,58 @@
+"""MariaDB of two Debians and MySQL take what is rendered, without a warning, and then have what the budget says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from golden_hosts import GoldenHost, having, in_bytes, size_of
+
+from deployer.binaries import limit_of
+from deployer.binaries.mysql import Flavour, database, log_findings, settings_in, variables
+from deployer.sandbox import Inside
+
+pytestmark = pytest.mark.real
+FOLDER = "/etc/mysql/"
+SECTIONS = {"mariadb": ["mariadbd"], "mysql": ["mysqld"]}
+#: Numbers of the budget that the unit has, not the server.
+OF_THE_UNIT = {"MemoryMax", "TasksMax", "LimitNOFILE"}
+#: Settings that the server says by another word.
+SAID_AS = {("query_cache_type", "0"): "OFF"}
+
+
+def differing(wanted: Mapping[str, float | str], has: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: f"{has.get(name, 'not there')}, not {value}"
+        for name, value in wanted.items()
+        if name not in has or size_of(has[name]) != value
+    }
+
+
+@pytest.mark.parametrize(("release", "flavour"), [("bookworm", "mariadb"), ("trixie", "mariadb"), ("sid", "mysql")])
+@pytest.mark.parametrize("name", having(FOLDER))
+def test_it_warns_of_nothing_and_has_the_numbers_of_the_budget(place: Inside, host: GoldenHost, flavour: Flavour):
+    numbers = host.budget.numbers["mysql"]
+    (path,) = host.below(FOLDER)
+    place.lay(host.files)
+    with database(place, flavour, open_files=host.limit_nofile(f"{flavour}.service")) as server:
+        has = variables(place, flavour)
+        assert limit_of(server.main) == numbers["LimitNOFILE"].value
+    assert log_findings(server) == []
+
+    ledger = {name: in_bytes(one.value, one.unit) for name, one in numbers.items() if name not in OF_THE_UNIT}
+    assert differing(ledger, has) == {}
+    settings = settings_in(host.text(path), SECTIONS[flavour])
+    assert settings
+    written = {
+        name.removeprefix("loose_"): size_of(SAID_AS.get((name, value), value))
+        for name, value in settings.items()
+        if not name.startswith("loose_") or name.removeprefix("loose_") in has  # it may be older than the setting
+    }
+    assert differing(written, has) == {}
+
+
+def test_a_removed_setting_is_a_finding_though_the_server_starts(place: Inside):
+    place.lay({"/etc/mysql/mariadb.conf.d/90-deployer.cnf": b"[mariadbd]\ninnodb_file_format = Barracuda\n"})
+    with database(place, "mariadb") as server:
+        pass
+    assert any("innodb-file-format" in line or "innodb_file_format" in line for line in log_findings(server))
