@@ -15,6 +15,8 @@ from deployer.npm.platform import Platform
 
 #: Versions of the lock that name each package's place.
 LOCK_VERSIONS = (2, 3)
+#: What brings other packages along; those for development do not.
+DEPENDENCIES = ("dependencies", "optionalDependencies", "peerDependencies")
 SHA512_BYTES = 64
 #: A lock with more packages than this is not one of a small host's app.
 MOST_PACKAGES = 5000
@@ -55,7 +57,7 @@ class Selection:
 
     Attributes:
         packages: In the order of their places.
-        left_out: Optional packages that the host does without, each with the reason.
+        left_out: Optional packages that the host does without though they are made for it, each with the reason.
     """
 
     packages: tuple[Package, ...]
@@ -63,9 +65,10 @@ class Selection:
 
 
 def select_packages(lock: bytes, platform: Platform, where: str) -> Selection:
-    """Choose the packages of a lock that belong on a host.
+    """Choose the packages of a lock that belong on a host: what the app needs, and what that needs.
 
-    Those for development only are not chosen, nor optional ones that do not fit the host or would run a script.
+    So those for development only are not chosen, nor optional ones that do not fit the host or would run a script, nor
+    what only these need.
 
     Args:
         lock: Text of package-lock.json, version 2 or 3.
@@ -76,25 +79,29 @@ def select_packages(lock: bytes, platform: Platform, where: str) -> Selection:
         PreparationFailed: It is no such lock, or it needs what cannot be fetched safely: a folder, a repository, a
             package without a sha512, for another platform, or with an install script.
     """
-    chosen: list[Package] = []
-    left_out: list[str] = []
-    missing: list[str] = []  # places of what was left out: what is below them goes too
-    for place, entry in sorted(_entries(lock, where)):
-        if any(place.startswith(f"{parent}/") for parent in missing):
-            continue
-        reason = _misfit(place, entry, platform)
-        if reason and not entry.get("optional"):
-            raise _refusal(*reason, where=where)
-        if reason:
-            left_out.append(reason[0])
-            missing.append(place)
-        else:
-            chosen.append(_package(place, entry, where))
-    return Selection(tuple(chosen), tuple(left_out))
+    entries = _entries(lock, where)
+    chosen: dict[str, Package] = {}
+    left_out: set[str] = set()
+    seen, to_visit = {""}, [""]
+    while to_visit:
+        needed = set(_needed_by(to_visit.pop(), entries, where)) - seen
+        seen |= needed
+        for place in sorted(needed):
+            entry = entries[place]
+            reason = _misfit(place, entry, platform)
+            if reason and not entry.get("optional"):
+                raise _refusal(*reason, where=where)
+            if reason:
+                left_out |= {reason[0]} if platform.admits(entry) else set()  # those for other hosts are no loss
+                continue
+            to_visit.append(place)
+            if not entry.get("inBundle"):  # what is in a bundle comes with the package that bundles it
+                chosen[place] = _package(place, entry, where)
+    return Selection(tuple(chosen[place] for place in sorted(chosen)), tuple(sorted(left_out)))
 
 
-def _entries(lock: bytes, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield place and entry of every package that is to be there in production."""
+def _entries(lock: bytes, where: str) -> Mapping[str, Mapping[str, Any]]:
+    """Give the entry of every place; that of the app itself is nameless."""
     try:
         document = json.loads(lock)
     except (ValueError, RecursionError) as error:
@@ -109,12 +116,32 @@ def _entries(lock: bytes, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         )
     if len(packages) > MOST_PACKAGES:
         raise _refusal(f"the lock holds {len(packages)} packages, {MOST_PACKAGES} at most are fetched", "", where)
-    for place, entry in packages.items():
-        if not isinstance(entry, dict):
+    for place, entry in {"": {}, **packages}.items():
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(kind, {}), dict) for kind in DEPENDENCIES):
             raise _refusal(f"{place!r} of the lock is no package", "make the lock anew with npm install", where)
-        # what is in a bundle comes with the package that bundles it
-        if place and not (entry.get("dev") or entry.get("extraneous") or entry.get("inBundle")):
-            yield place, entry
+    return {"": {}, **packages}
+
+
+def _needed_by(place: str, entries: Mapping[str, Mapping[str, Any]], where: str) -> Iterator[str]:
+    """Yield the places of what a package needs: for each name the nearest one, as Node itself looks for it."""
+    for kind in DEPENDENCIES:
+        for name in entries[place].get(kind, {}):
+            found = _nearest(place, str(name), entries)
+            if found is not None:
+                yield found
+            elif kind == "dependencies":
+                needs = place.rpartition("node_modules/")[2] or "the app"
+                raise _refusal(f"the lock has no {name}, which {needs} needs", "npm install brings it in", where)
+
+
+def _nearest(place: str, name: str, entries: Mapping[str, Mapping[str, Any]]) -> str | None:
+    while True:
+        candidate = f"{place}/node_modules/{name}".removeprefix("/")
+        if candidate in entries:
+            return candidate
+        if not place:
+            return None
+        place = place.rpartition("node_modules/")[0].removesuffix("/")
 
 
 def _misfit(place: str, entry: Mapping[str, Any], platform: Platform) -> tuple[str, str] | None:

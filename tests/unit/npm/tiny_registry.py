@@ -83,9 +83,16 @@ class TinyRegistry:
 
 
 def write_lock(folder: Path, packages: dict[str, Any], version: object = 3) -> Path:
+    """Write a lock in which every package is needed by the one that it lies in; at the top, by the app itself."""
     path = folder / "package-lock.json"
-    root = {"name": "app", "version": "1.0.0"}
-    path.write_text(json.dumps({"lockfileVersion": version, "packages": {"": root, **packages}}))
+    entries: dict[str, Any] = {"": {"name": "app", "version": "1.0.0"}}
+    entries |= {place: dict(entry) for place, entry in packages.items()}
+    for place, entry in packages.items():
+        parent, _, name = place.rpartition("node_modules/")
+        kind = "devDependencies" if entry.get("dev") else "dependencies"
+        if not entry.get("needed_by_nobody"):
+            entries[parent.removesuffix("/")].setdefault(kind, {})[name] = "*"
+    path.write_text(json.dumps({"lockfileVersion": version, "packages": entries}))
     return path
 
 
