@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -82,7 +83,10 @@ def render(declaration: Declaration, budget: HostBudget, *, template_folders: Se
     """
     services = running(declaration)
     wanted = together([service.wanted(declaration, budget) for service in services])
-    environment = _environment(template_folders, [service.templates for service in services if service.templates])
+    of_services = tuple(service.templates for service in services if service.templates)
+    # the shipped templates do not change while we run, so they are compiled once; a user's are read anew each time
+    make = _environment if template_folders else _shipped_environment
+    environment = make(tuple(template_folders), of_services)
     # a file of the kernel's names what all services want of it
     shared = {"sysctls": wanted.sysctls}
     files = tuple(
@@ -92,7 +96,7 @@ def render(declaration: Declaration, budget: HostBudget, *, template_folders: Se
     return Rendered(declaration, budget, files, wanted)
 
 
-def _environment(template_folders: Sequence[Path], of_services: Sequence[Path]) -> jinja2.Environment:
+def _environment(template_folders: tuple[Path, ...], of_services: tuple[Path, ...]) -> jinja2.Environment:
     shipped = jinja2.ChoiceLoader([jinja2.FileSystemLoader(folder) for folder in (SHIPPED, *of_services)])
     own = [jinja2.FileSystemLoader(folder) for folder in template_folders]
     environment = jinja2.Environment(
@@ -105,6 +109,9 @@ def _environment(template_folders: Sequence[Path], of_services: Sequence[Path]) 
     )
     environment.filters["systemd_argument"] = systemd_argument
     return environment
+
+
+_shipped_environment = cache(_environment)
 
 
 def _render_one(

@@ -32,4 +32,4 @@ def load_inventory(paths: Sequence[Path]) -> Inventory:
     folders: tuple[Path, ...] = ()
     if read.templates is not None:
         folders = ((tree.file_of(("templates",)).resolve().parent / Path(read.templates).expanduser()).resolve(),)
-    return Inventory(entries, folders)
+    return Inventory(entries, folders, tree.position)

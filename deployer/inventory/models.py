@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,7 @@ from deployer.catalog import SERVICES, runners
 from deployer.declaration import Declaration, Target
 from deployer.errors import UsageError
 from deployer.hardware import Declared, Hardware, Mib
+from deployer.inventory.problems import ValuePath
 from deployer.service import Service
 from deployer.slo import Slo
 
@@ -192,10 +193,23 @@ class Inventory:
     Attributes:
         entries: The hosts.
         template_folders: The user's own templates.
+        position: Says of a way through the files where it stands: file and line.
     """
 
     entries: Mapping[str, Entry]
     template_folders: tuple[Path, ...] = ()
+    position: Callable[[ValuePath], tuple[Path, int]] | None = None
+
+    def place_in(self, host: str) -> Callable[[ValuePath], str]:
+        """Say where something of a host's entry stands, as ``FILE:LINE``; nothing where no file was read."""
+
+        def place(path: ValuePath) -> str:
+            if self.position is None:
+                return ""
+            file, line = self.position(("hosts", host, *path))
+            return f"{file}:{line}"
+
+        return place
 
     def entry(self, name: str) -> Entry:
         """Give one host.

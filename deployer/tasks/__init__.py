@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from deployer.tasks import bench, demo, development, fill, hosts, sandboxes
+from deployer.tasks import bench, configs, demo, development, fill, hosts, sandboxes
 
 namespace = Collection()
-for task in (hosts.hosts, hosts.budget, hosts.render, hosts.plan, hosts.deploy, hosts.verify, demo.demo):
+for task in (
+    hosts.hosts,
+    hosts.budget,
+    hosts.explain,
+    hosts.render,
+    configs.lint,
+    hosts.plan,
+    hosts.deploy,
+    hosts.verify,
+    demo.demo,
+):
     namespace.add_task(task)
 namespace.add_collection(Collection.from_module(sandboxes, name="sandbox"))
 benchmarks = Collection.from_module(bench, name="bench")

@@ -10,12 +10,16 @@ from rich.text import Text
 
 from deployer.allocate import allocate
 from deployer.apply import Applied
+from deployer.compare import compare as compare_sizes, sizes_of
 from deployer.deploy import session
 from deployer.errors import DeployerError, Inconclusive, UsageError
+from deployer.explain import explain as follow
 from deployer.inventory import Entry
 from deployer.plan import Plan
 from deployer.render import render as render_files
 from deployer.report.budget import budget_document, print_budget
+from deployer.report.compare import comparison_document, print_comparison
+from deployer.report.explain import explain_document, print_explanation
 from deployer.report.plan import (
     deploy_document,
     plan_document,
@@ -43,15 +47,41 @@ def hosts(_context: Context, *, inventory: str = "") -> None:
 
 @task
 def budget(
-    _context: Context, *, host: str = "", inventory: str = "", json: bool = False, numbers: bool = False
+    _context: Context,
+    *,
+    host: str = "",
+    inventory: str = "",
+    json: bool = False,
+    numbers: bool = False,
+    compare: str = "",
 ) -> None:
     """Show what every service of a host is given, and why. Needs no connection."""
     entry, _ = entry_of(host, inventory)
+    if compare:
+        columns = compare_sizes(entry.declaration, sizes_of(compare))
+        if json:
+            print_document(comparison_document(entry.declaration, columns))
+        else:
+            print_comparison(result_console(), entry.declaration, columns)
+        return
     found = allocate(entry.declaration)
     if json:
         print_document(budget_document(entry.declaration, found))
     else:
         print_budget(result_console(), entry.declaration, found, all_numbers=numbers)
+
+
+@task
+def explain(_context: Context, *, host: str = "", inventory: str = "", setting: str = "", json: bool = False) -> None:
+    """Follow one number of a host's budget back to its hardware, step by step. Needs no connection."""
+    entry, found = entry_of(host, inventory)
+    if not setting:
+        raise UsageError("which number? --setting is missing", next_step="--setting mysql.max_connections")
+    step = follow(allocate(entry.declaration), entry.declaration, setting, where=found.place_in(entry.name))
+    if json:
+        print_document(explain_document(entry.name, step))
+    else:
+        print_explanation(result_console(), entry.name, step)
 
 
 @task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.apps.disk import releases_on_disk
 from deployer.service import Rank, Service
 from deployer.services.gunicorn.budget import claims, contradictions, numbers, remedies
 from deployer.services.gunicorn.files import wanted
@@ -15,6 +16,9 @@ SERVICE = Service(
     links=links,
     claims=claims,
     numbers=numbers,
+    disk=lambda declaration, _numbers: {
+        name: use for app in apps_of(declaration) for name, use in releases_on_disk(app, "python").items()
+    },
     wanted=wanted,
     app_settings=GunicornSettings,
     remedies=remedies,

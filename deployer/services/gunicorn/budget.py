@@ -36,7 +36,23 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         parts[f"{_count(first, 'worker')} of {worker_mib:g} MiB"] = first * worker_mib
         parts |= {f"{first} x {name}": first * mib for name, mib in chain.connection_parts(name).items()}
         cap = int((wanted - first) * each_mib)
-        found.append(Claim(name, parts, weight=WEIGHT if cap else 0, cap_mib=cap, because=f"up to {wanted} workers"))
+        memory = "priors.gunicorn_worker_mib" if settings.worker_memory_mib is None else ""
+        inputs = (
+            "priors.gunicorn_master_mib",
+            memory or f"apps.{name}.gunicorn.worker_memory_mib",
+            f"apps.{name}.uploads_at_once",
+            "priors.upload_mib",
+        )
+        found.append(
+            Claim(
+                name,
+                parts,
+                weight=WEIGHT if cap else 0,
+                cap_mib=cap,
+                because=f"up to {wanted} workers",
+                inputs=inputs,
+            )
+        )
     return found
 
 
@@ -78,6 +94,7 @@ def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, cha
         grant,
         tasks=32 + (48 + int(found["threads"].value)) * int(workers.value),
         tasks_because="a worker may have 40 threads for what is not async, besides those for requests",
+        tasks_from=(f"{name}.workers", f"{name}.threads"),
         stop_s=GRACEFUL_TIMEOUT_S + 10,
     )
     if "pool_size" in chain.of_taker(name):

@@ -110,4 +110,4 @@ def _pool(name: str, settings: GunicornSettings, cores: int, workers: int, threa
         )
     if settings.is_threaded:
         return derived(threads, "connections", "each thread uses one", f"{name}.threads")
-    return derived(1, "connections", "a worker that serves one visitor at a time uses one", f"{name}.workers")
+    return default(1, "connections", "a worker that serves one visitor at a time uses one")
