@@ -1,0 +1,164 @@
+"""What holds for every host: any hardware, any mix of the services that there are, any version, any pin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hosts import MysqlSettings, app, gunicorn, host
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
+from mixes import contradicts, hosts
+
+from deployer.allocate import allocate
+from deployer.budget import HostBudget
+from deployer.declaration import Declaration
+from deployer.dialects import read
+from deployer.dialects.unit import effective
+from deployer.errors import BudgetError
+from deployer.explain import Step, explain
+from deployer.numbers import Provenance
+from deployer.render import Rendered, render
+
+CHECKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much]}
+
+
+def budget_of(declaration: Declaration) -> HostBudget:
+    """Budget a host; one that is refused or contradicts itself shows nothing."""
+    assume(not contradicts(declaration))
+    try:
+        return allocate(declaration)
+    except BudgetError:
+        assume(False)  # noqa: FBT003 - hypothesis' own signature
+        raise
+
+
+@given(hosts())
+@settings(max_examples=120, **CHECKS)
+def test_the_worst_case_fits_or_the_host_is_refused(declaration):
+    assume(not contradicts(declaration))
+    try:
+        budget = allocate(declaration)
+    except BudgetError as error:
+        assert error.message
+        return
+    assert budget.granted_mib + budget.reserved_mib + budget.spare_mib == budget.usable_mib
+    assert budget.spare_mib >= 0
+    for taker, grant in budget.grants.items():
+        assert grant.fixed_mib >= sum(budget.claims[taker].parts.values())
+    assert sum(int(use.value) for use in budget.disk.values()) == declaration.hardware.disk_gib * 1024
+
+
+@given(hosts(), st.integers(1, 8192))
+@settings(max_examples=120, **CHECKS)
+def test_more_memory_never_gives_a_service_less(declaration, more_mib):
+    small = budget_of(declaration)
+    memory_mib = declaration.hardware.memory_mib + more_mib
+    larger = declaration.hardware.model_copy(update={"memory_mib": memory_mib})
+    large = allocate(declaration.model_copy(update={"hardware": larger}))
+    for taker, grant in small.grants.items():
+        assert large.grants[taker].memory_mib >= grant.memory_mib, taker
+
+
+@given(hosts())
+@settings(max_examples=40, **CHECKS)
+def test_the_same_host_gives_the_same_bytes(declaration):
+    first, second = budget_of(declaration), allocate(declaration)
+    assert first == second
+    assert render(declaration, first).files == render(declaration, second).files
+
+
+@given(hosts())
+@settings(max_examples=100, **CHECKS)
+def test_what_is_pinned_stays(declaration):
+    budget = budget_of(declaration)
+    for taker, numbers in budget.numbers.items():
+        for name, number in numbers.items():
+            if number.provenance == Provenance.PINNED:
+                written = explain(budget, declaration, number.inputs[0])
+                assert written.provenance == "declared", (taker, name)
+                if isinstance(written.value, int | float) and not isinstance(written.value, bool):
+                    assert written.value == number.value, (taker, name)  # other values have the server's own spelling
+
+
+def steps(step: Step, above: tuple[str, ...] = ()) -> Iterator[Step]:
+    assert step.path not in above, "a circle"
+    yield step
+    for one in step.inputs:
+        yield from steps(one, (*above, step.path))
+
+
+ENDS = ("hardware.", "target.", "apps.", "services.", "priors.", "unmanaged_mib")
+
+
+@given(hosts(idle_servers=False))
+@settings(max_examples=40, **CHECKS)
+def test_every_number_leads_back_to_hardware_declaration_or_constants(declaration):
+    budget = budget_of(declaration)
+    paths = [f"{taker}.{name}" for taker, numbers in budget.numbers.items() for name in numbers]
+    paths += [f"ledger.{taker}" for taker in budget.grants]
+    paths += [f"limits.{name}" for name in budget.limits] + [f"disk.{name}" for name in budget.disk]
+    for path in paths:
+        for step in steps(explain(budget, declaration, path)):
+            if step.inputs or step.provenance == "part":
+                continue
+            assert step.path.startswith(ENDS) or (step.provenance == "default" and step.because), step
+
+
+def instances(rendered: Rendered, unit: str) -> int:
+    """Count the units that run from one file: a template has as many as it has instances."""
+    if "@." not in unit:
+        return 1
+    prefix, suffix = unit.split("@")
+    wanted = [one.unit for one in rendered.wanted.units]
+    return sum(one.startswith(f"{prefix}@") and one.endswith(suffix) for one in wanted)
+
+
+def memory_max_mib(rendered: Rendered) -> dict[str, int]:
+    """Add up what the units' texts say, by taker."""
+    found: dict[str, int] = {}
+    for file in rendered.files:
+        folder, _, name = file.path.rpartition("/")
+        unit = folder.rpartition("/")[2].removesuffix(".d") if folder.endswith(".d") else name
+        if not unit.endswith((".service", ".slice")):
+            continue
+        section = "Slice" if unit.endswith(".slice") else "Service"
+        said = effective(read("unit", file.content.decode()), section, "MemoryMax")
+        if said and said[-1].value is not None:
+            assert said[-1].value.endswith("M"), file.path
+            mib = int(said[-1].value[:-1]) * instances(rendered, unit)
+            taker = "deployer.slice" if unit == "deployer.slice" else file.wanted.taker
+            found[taker] = found.get(taker, 0) + mib
+    return found
+
+
+@given(hosts())
+@settings(max_examples=40, **CHECKS)
+def test_the_units_texts_add_up_to_the_ledger(declaration):
+    budget = budget_of(declaration)
+    said = memory_max_mib(render(declaration, budget))
+    assert said.pop("deployer.slice") == budget.granted_mib
+    # each command of a deploy gets its MemoryMax from the agent that runs it
+    assert said.keys() == budget.grants.keys() - {"deploy"}
+    for taker, mib in said.items():
+        # processes that share a grant get a whole number of MiB each
+        assert budget.grants[taker].memory_mib - 64 < mib <= budget.grants[taker].memory_mib, taker
+
+
+BLOG = app()
+TYPICAL = {
+    "a blog on MariaDB": {"blog": BLOG},
+    "a blog on MariaDB, its workers sync": {"blog": app(gunicorn=gunicorn(worker_class="sync"))},
+    "a site without https": {"blog": app(tls=None)},
+}
+SIZES = ((1, 1024), (1, 2048), (2, 2048), (2, 4096), (4, 4096), (4, 8192))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}c{size[1]}")
+@pytest.mark.parametrize("apps", TYPICAL.values(), ids=TYPICAL)
+@pytest.mark.parametrize("version", ["10.11", "11.8"])
+def test_typical_mixes_are_accepted_and_use_what_there_is(apps, size, version):
+    """Nothing hides in refusal or in idle memory: of what is not kept back by rule, 90 % and more is granted."""
+    cores, memory_mib = size
+    budget = allocate(host(cpu_cores=cores, memory_mib=memory_mib, apps=apps, mysql=MysqlSettings(version=version)))
+    assert budget.granted_mib >= 0.9 * (budget.usable_mib - budget.reserved_mib)
+    assert budget.granted_mib + budget.reserved_mib >= 0.9 * budget.usable_mib
