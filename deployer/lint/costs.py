@@ -36,10 +36,9 @@ def over_budget(statements: Sequence[Statement], host: Host) -> Iterator[Finding
         return
     largest = sorted(parts.items(), key=lambda part: -part[1])
     text = " + ".join(f"{name} {mib:.0f}" for name, mib in largest if mib >= 0.5)
-    whose = f"{host.budget.host} grants {host.taker or 'at most'}"
-    granted = (
-        f"{whose} {host.room_mib} MiB" if host.room_mib else f"{host.budget.host} has no {host.taker} to grant it to"
-    )
+    granted = f"{host.budget.host} has no {host.taker} to grant it to"
+    if host.room_mib:
+        granted = f"{host.budget.host} grants {host.taker or 'no app more than'} {host.room_mib} MiB"
     message = f"at its worst it takes {worst_mib:.0f} MiB; {granted}: {text}"
     yield Finding(Kind.OVER_BUDGET, at.name, at.line, message, _LEDGER, instead)
 

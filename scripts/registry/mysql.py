@@ -23,7 +23,11 @@ _QUERY = {
     "mysql": "SELECT VARIABLE_NAME, DATA_TYPE, MIN_VALUE, MAX_VALUE, NULL, NULL, ''"
     " FROM performance_schema.variables_metadata",
 }
+#: Shown as ON or OFF, and given as a name.
+_FILES = ("log_bin",)
 _KINDS = {"BOOLEAN": "bool", "ENUM": "enum", "ENUMERATION": "enum", "DOUBLE": "float", "NUMERIC": "float"}
+#: The option takes a file's name, what the server says of it later is ON or OFF.
+_NAMES_OF_FILES = frozenset({"log_bin"})
 _SIZE = re.compile(r"(_size|_capacity|_length|_packet|_stack|_ram|_mmap|_limit|buffer|_size_max|_min|_used)$")
 _NO_SIZE = re.compile(r"^(query_cache_limit|performance_schema_|ft_|.*(table|cursor|session)_limit)|_cache_size$")
 _CACHES_IN_BYTES = re.compile(r"^(query|binlog|aria|key|myisam|max_binlog|innodb_ft|sys).*_cache_size$")
@@ -112,7 +116,7 @@ def _attributes(row: list[str]) -> dict[str, Any]:
 
 
 def _kind(name: str, kind: str) -> str:
-    kind = kind.upper()
+    kind = "TEXT" if name in _NAMES_OF_FILES else kind.upper()
     if "INT" in kind:
         in_bytes = _SIZE.search(name) and (not _NO_SIZE.search(name) or _CACHES_IN_BYTES.search(name))
         return "size" if in_bytes else "int"

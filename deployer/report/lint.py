@@ -1,0 +1,91 @@
+"""What is wrong with a config, as a table that says what to write instead, and as a document."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deployer.registry import Finding, Kind, registry, split
+
+SCHEMA = "deployer/lint/1"
+#: Findings with which the server does not start, or the host does not carry it.
+REFUSED = frozenset({Kind.FATAL, Kind.OVER_BUDGET})
+
+_STYLES = {
+    Kind.FATAL: "bold red",
+    Kind.OVER_BUDGET: "bold red",
+    Kind.MISREAD: "magenta",
+    Kind.IGNORED: "magenta",
+    Kind.DANGEROUS: "yellow",
+    Kind.DEPRECATED: "dim",
+}
+
+
+def print_lint(console: Console, host: str, file: str, reader: str, findings: Sequence[Finding]) -> None:
+    """Print the findings, the worst first, and what they come to.
+
+    Args:
+        console: Where to.
+        host: Name of the inventory entry.
+        file: The linted file.
+        reader: Who reads it: ``mycnf/mariadb/10.11``.
+        findings: What is wrong with it.
+    """
+    console.print(Text.assemble((file, "bold"), f"   as {_spoken(reader)} on {host} would take it"), soft_wrap=True)
+    if not findings:
+        console.print(Text("  nothing is wrong with it", style="green"))
+        return
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    table.add_column("line", justify="right")
+    table.add_column("setting", style="bold", overflow="fold")
+    table.add_column("what is wrong", overflow="fold", ratio=3)
+    table.add_column("write instead", overflow="fold", ratio=2)
+    for one in findings:
+        why = Text.assemble(one.message, (f"\n{one.because}", "dim") if one.because else "")
+        line = str(one.line) if one.line else "-"
+        table.add_row(
+            Text(str(one.kind), style=_STYLES[one.kind]), line, one.name, why, Text(one.instead, style="green")
+        )
+    console.print(table)
+    counts = Counter(one.kind for one in findings)
+    console.print("  " + ", ".join(f"{counts[kind]} {kind}" for kind in Kind if counts[kind]))
+
+
+def _spoken(reader: str) -> str:
+    dialect, flavour, version = split(reader)
+    known = registry(dialect, flavour)
+    return f"{known.flavour} {version or known.versions[-1]}"
+
+
+def lint_document(host: str, file: str, reader: str, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Give the findings as data; the form is described in docs/json.md."""
+    dialect, flavour, version = split(reader)
+    known = registry(dialect, flavour)
+    release = version or known.versions[-1]
+    return {
+        "schema": SCHEMA,
+        "host": host,
+        "file": file,
+        "dialect": dialect,
+        "flavour": known.flavour,
+        "version": release,
+        "proven": known.series(release) in known.asked,
+        "findings": [
+            {
+                "kind": str(one.kind),
+                "name": one.name,
+                "line": one.line,
+                "message": one.message,
+                "because": one.because,
+                "instead": one.instead,
+            }
+            for one in findings
+        ],
+    }
