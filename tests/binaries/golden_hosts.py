@@ -33,14 +33,19 @@ class GoldenHost:
     budget: HostBudget
 
     @classmethod
-    def of(cls, name: str, release: str) -> Self:
-        """Take the committed files where the host is declared for the servers of this Debian, else render for them."""
+    def of(cls, name: str, release: str, **declared: Mapping[str, Any]) -> Self:
+        """Take the committed files where the host is declared for the servers of this Debian, else render for them.
+
+        `declared` are more fields of services, as `redis={"flavour": "valkey"}`; a host without the service ignores it.
+        """
         declaration = inventory().entry(name).declaration
         settings = {**declaration.settings}
-        for service, fields in DECLARED[release].items():
+        for service, fields in {**DECLARED[release], **declared}.items():
             if service in settings:
                 settings[service] = declared_again(settings[service], fields)
-        if all(settings[each].model_dump() == was.model_dump() for each, was in declaration.settings.items()):
+        if name in NAMES and all(
+            settings[each].model_dump() == was.model_dump() for each, was in declaration.settings.items()
+        ):
             return cls(committed(name), allocate(declaration))
         for_release = declaration.model_copy(update={"settings": settings})
         budget = allocate(for_release)
@@ -60,7 +65,7 @@ class GoldenHost:
 
 @cache
 def inventory() -> Inventory:
-    return load_inventory([ROOT / "inventories"])
+    return load_inventory([ROOT / "inventories", Path(__file__).with_name("inventory.yml")])
 
 
 @cache
@@ -93,3 +98,12 @@ def size_of(text: str) -> float | str:
         return float(text if factor == 1 else text[:-1]) * factor
     except ValueError:
         return text
+
+
+def differing(wanted: Mapping[str, float | str], has: Mapping[str, str]) -> dict[str, str]:
+    """Settings that a server does not have as they are wanted, and what it has."""
+    return {
+        name: f"{has.get(name, 'not there')}, not {value}"
+        for name, value in wanted.items()
+        if name not in has or size_of(has[name]) != value
+    }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
-from golden_hosts import GoldenHost, having, in_bytes, size_of
+from golden_hosts import GoldenHost, differing, having, in_bytes, size_of
 
 from deployer.binaries import limit_of
 from deployer.binaries.mysql import Flavour, database, log_findings, settings_in, variables
@@ -18,14 +16,6 @@ SECTIONS = {"mariadb": ["mariadbd"], "mysql": ["mysqld"]}
 OF_THE_UNIT = {"MemoryMax", "TasksMax", "LimitNOFILE"}
 #: Settings that the server says by another word.
 SAID_AS = {("query_cache_type", "0"): "OFF"}
-
-
-def differing(wanted: Mapping[str, float | str], has: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: f"{has.get(name, 'not there')}, not {value}"
-        for name, value in wanted.items()
-        if name not in has or size_of(has[name]) != value
-    }
 
 
 @pytest.mark.parametrize(("release", "flavour"), [("bookworm", "mariadb"), ("trixie", "mariadb"), ("sid", "mysql")])
