@@ -40,7 +40,7 @@ OPTIONS: Mapping[str, str] = {
     "report": "file to write the report to as well, as JSON",
     "check": "write nothing; end with 1 if the file is out of date",
     "file": "config to look at: my.cnf, nginx.conf, gunicorn.conf.py, a unit, postgresql.conf, redis.conf...",
-    "dialect": "what the file is, where its name does not tell: mycnf, nginx, unit...; or who reads it: mycnf/mysql/8.4",
+    "dialect": "what the file is, where its name does not tell: mycnf, nginx, unit...; or its reader: mycnf/mysql/8.4",
     "command": "command to run there instead of a shell",
     "tree": "name of a Debian tree (sandbox.trees lists them)",
     "make": "make those that are missing",
