@@ -48,6 +48,7 @@ class Priors:
     postgresql_backend_mib: float
     postgresql_work_areas: int
     postgresql_buffers_floor_mib: int
+    postgresql_datadir_mib: int
     redis_fixed_mib: float
     redis_client_kib: float
     redis_cache_floor_mib: int

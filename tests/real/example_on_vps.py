@@ -8,7 +8,8 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
@@ -70,6 +71,7 @@ class Example(Site):
     """One inventory of one host with one example app, plain http, and the command line run on it."""
 
     app: str = ""
+    said: dict[str, Any] | None = None
 
     @property
     def source(self) -> Path:
@@ -83,7 +85,7 @@ class Example(Site):
         """Write the inventory, with changes by dotted path (`services__redis__persistence`)."""
         if not self.source.exists():
             shutil.copytree(ROOT / "examples" / self.app, self.source)
-        said = ENTRIES[self.app]
+        said = self.said or ENTRIES[self.app]
         host: dict[str, Any] = {
             "hardware": {"cpu_cores": self.host.cpu_cores, "memory_mib": self.host.memory_mib, "disk_gib": 20},
             "ssh": {
@@ -109,16 +111,25 @@ class Example(Site):
             document["templates"] = "templates"
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(document, sort_keys=False))
 
-    def override(self, template: str, text: str) -> Path:
-        """Replace a shipped template by one of the user's own; remove the file to have the shipped one again."""
+    @contextmanager
+    def overriding(self, template: str, more: str) -> Iterator[None]:
+        """Add lines to a shipped template by one of the user's own, for a while."""
         path = self.folder / "templates" / template
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(f'{{% include "builtin/{template}" %}}\n{more}\n')
         self.write()
-        return path
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.folder / "templates")
+            self.write()
+
+    def sh(self, command: str) -> str:
+        """Run a shell command on the host as root and give what it says, without the last line's end."""
+        return self.host.sh(command).strip()
 
     def get(self, path: str = "/", **headers: str) -> tuple[HTTPResponse, bytes]:
-        return self.request("GET", path, **headers)
+        return self.request("GET", path, None, **headers)
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[HTTPResponse, bytes]:
         connection = HTTPConnection(self.host.address, 80, timeout=10)
@@ -147,24 +158,24 @@ class Example(Site):
 
     def limits(self, unit: str, *names: str) -> list[int]:
         """What systemd says that a unit's limits are."""
-        shown = dict(line.split("=") for line in self.host.sh(f"systemctl show -p {','.join(names)} {unit}").split())
+        shown = dict(line.split("=") for line in self.sh(f"systemctl show -p {','.join(names)} {unit}").split())
         return [int(shown[name]) for name in names]
 
     def group(self, unit: str, v1: str, v2: str) -> str:
         """Read a file of a unit's control group."""
-        path = self.host.sh(f"systemctl show -p ControlGroup --value {unit}")
-        return self.host.sh(f"cat /sys/fs/cgroup/memory{path}/{v1} 2>/dev/null || cat /sys/fs/cgroup{path}/{v2}")
+        path = self.sh(f"systemctl show -p ControlGroup --value {unit}")
+        return self.sh(f"cat /sys/fs/cgroup/memory{path}/{v1} 2>/dev/null || cat /sys/fs/cgroup{path}/{v2}")
 
     def peak_mib(self, unit: str) -> float:
         """The most memory that a unit has held, MiB, what the kernel caches for it included."""
         return int(self.group(unit, "memory.max_usage_in_bytes", "memory.peak")) / (1 << 20)
 
     def main_pid(self, unit: str) -> int:
-        return int(self.host.sh(f"systemctl show -p MainPID --value {unit}"))
+        return int(self.sh(f"systemctl show -p MainPID --value {unit}"))
 
     def exposure(self, unit: str) -> float:
         """What `systemd-analyze security` says of a unit, 0 to 10."""
-        return float(self.host.sh(f"systemd-analyze security {unit} --no-pager | tail -1").split(": ")[1].split()[0])
+        return float(self.sh(f"systemd-analyze security {unit} --no-pager | tail -1").split(": ")[1].split()[0])
 
 
 class ExampleVisitors(Visitors):
@@ -204,10 +215,11 @@ def answers_under_load(example: Example, *, visitors: int = 4, for_s: float = 5.
 def out_of_memory(example: Example) -> None:
     """Take more memory within the app's unit than it may have; the kernel ends somebody there, and nobody elsewhere."""
     unit = f"app-{example.app}.service"
-    group = example.host.sh(f"systemctl show -p ControlGroup --value {unit}")
+    group = example.sh(f"systemctl show -p ControlGroup --value {unit}")
     hog = "python3 -c 'held = [bytearray(1 << 20) for _ in range(2048)]'"
-    join = f"echo $$ > /sys/fs/cgroup/memory{group}/cgroup.procs 2>/dev/null || echo $$ > /sys/fs/cgroup{group}/cgroup.procs"
+    own = [f"echo $$ > /sys/fs/cgroup{place}{group}/cgroup.procs 2>/dev/null" for place in ("/memory", "")]
+    join = " || ".join(own)
     counted = ("memory.oom_control", "memory.events")
     before = example.group(unit, *counted)
-    example.host.sh(f"sh -c {shlex.quote(f'{join}; exec {hog}')}; true")
+    example.sh(f"sh -c {shlex.quote(f'{join}; exec {hog}')}; true")
     assert example.group(unit, *counted) != before, before

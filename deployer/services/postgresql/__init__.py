@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer.declaration import Declaration
 from deployer.service import Rank, Service
 from deployer.services.postgresql.budget import claims, numbers, remedies
+from deployer.services.postgresql.disk import disk
 from deployer.services.postgresql.files import access, package_of, wanted
 from deployer.services.postgresql.settings import PostgresqlSettings, contradictions, is_declared, settings_of
 
@@ -21,6 +22,7 @@ SERVICE = Service(
     runs=is_declared,
     claims=claims,
     numbers=numbers,
+    disk=disk,
     wanted=wanted,
     settings=PostgresqlSettings,
     access=access,

@@ -47,7 +47,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
                 taker=TAKER,
                 template="postgresql/90-deployer.conf.j2",
                 path=f"{folder}/conf.d/90-deployer.conf",
-                dialect="postgresql",
+                dialect=f"postgresql/{version}",
                 restarts=(unit,),
             ),
             FileWanted(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from deployer.declaration import Declaration
 from deployer.service import Rank, Service
 from deployer.services.redis.budget import claims, numbers, remedies
+from deployer.services.redis.disk import disk
 from deployer.services.redis.files import access, package_of, wanted
 from deployer.services.redis.settings import RedisSettings, contradictions, is_declared, settings_of
 
@@ -23,6 +24,7 @@ SERVICE = Service(
     runs=is_declared,
     claims=claims,
     numbers=numbers,
+    disk=disk,
     wanted=wanted,
     settings=RedisSettings,
     access=access,

@@ -71,7 +71,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
                 taker=TAKER,
                 template="redis/deployer.conf.j2",
                 path=config,
-                dialect="redis",
+                dialect=f"redis/{flavour}/{settings.series}",
                 mode="0640",
                 group=flavour,
                 context=context,

@@ -1,0 +1,60 @@
+"""SQLite: no server and no claim; the app pays for the pages that its connections keep."""
+
+from __future__ import annotations
+
+from hosts import AppDatabase, app, gunicorn, host
+
+from deployer.allocate import allocate
+from deployer.declaration import Declaration
+from deployer.numbers import Provenance
+from deployer.render import render
+from deployer.services.sqlite import SERVICE, SqliteSettings
+
+BOOK = AppDatabase(server="sqlite", migrate=("python", "-m", "guestbook.migrate"))
+
+
+def with_sqlite(
+    sqlite: SqliteSettings | None = None, database: AppDatabase | None = BOOK, **more: object
+) -> Declaration:
+    book = app(database=database, gunicorn=gunicorn(worker_class="gthread", worker_memory_mib=64))
+    found = host(apps={"guestbook": book}, mysql=None, **more)
+    return found.model_copy(update={"settings": {**found.settings, "sqlite": sqlite or SqliteSettings()}})
+
+
+def test_the_app_pays_for_each_connection_of_each_worker():
+    small, large = (allocate(with_sqlite(SqliteSettings(cache_kib=kib), cpu_cores=2)) for kib in (1024, 9216))
+    assert "sqlite" not in small.claims
+    threads = small.count("guestbook", "threads")
+    paid = [sum(found.claims["guestbook"].parts.values()) for found in (small, large)]
+    assert paid[1] - paid[0] == threads * 8
+    assert small.numbers["sqlite"]["cache_size"].provenance is Provenance.PINNED
+
+
+def test_the_app_is_told_where_its_file_is():
+    declaration = with_sqlite()
+    result = render(declaration, allocate(declaration))
+    unit = next(file.content.decode() for file in result.files if file.path.endswith("app-guestbook.service"))
+    assert '"DATABASE_PATH=/var/lib/app-guestbook/guestbook.db"' in unit
+    assert '"SQLITE_CACHE_KIB=2048"' in unit
+    assert "DB_POOL_SIZE=4" in unit
+    named = with_sqlite(database=AppDatabase(server="sqlite", name="book"))
+    assert SERVICE.access(named, "guestbook").environment["DATABASE_PATH"] == "/var/lib/app-guestbook/book.db"
+    assert not result.wanted.databases
+
+
+def test_its_migration_finds_the_folder_that_it_writes_to():
+    declaration = with_sqlite()
+    wanted = render(declaration, allocate(declaration)).wanted
+    (folder,) = (one for one in wanted.directories if one.path == "/var/lib/app-guestbook")
+    assert (folder.owner, folder.mode) == ("app-guestbook", "0700")
+    (command,) = wanted.commands
+    assert command.environment["STATE_DIRECTORY"] == folder.path
+    assert command.environment["DATABASE_PATH"].startswith(folder.path + "/")
+
+
+def test_a_service_that_nobody_uses_is_refused():
+    ((path, message),) = SERVICE.contradictions(with_sqlite(database=None))
+    assert path == ("services", "sqlite")
+    assert "no app has its database in it" in message
+    assert not list(SERVICE.contradictions(with_sqlite()))
+    assert not list(SERVICE.contradictions(host()))
