@@ -13,7 +13,7 @@ from deployer import errors
 from deployer.allocate import allocate
 from deployer.inventory import load_inventory
 from deployer.plan import Change, Plan
-from deployer.report import budget as budget_report, error as error_report, plan as plan_report
+from deployer.report import budget as budget_report, error as error_report, lint as lint_report, plan as plan_report
 from deployer.tasks import namespace
 from deployer.tasks.hosts import CHANGES_PENDING
 from deployer.tasks.shell import INTERRUPTED, READER_GONE
@@ -89,7 +89,7 @@ def examples() -> dict[str, dict[str, object]]:
 
 def test_every_schema_has_a_chapter_and_an_example():
     schemas = {budget_report.SCHEMA, plan_report.PLAN_SCHEMA, plan_report.DEPLOY_SCHEMA, verify_report.SCHEMA}
-    schemas.add(error_report.SCHEMA)
+    schemas |= {error_report.SCHEMA, lint_report.SCHEMA}
     assert set(examples()) == schemas
     assert set(re.findall(r"^## (deployer/\S+)", JSON_PAGE, re.MULTILINE)) == schemas
 
@@ -110,6 +110,7 @@ def documents() -> dict[str, dict[str, object]]:
         plan_report.plan_document(plan),
         plan_report.deploy_document(plan, None, None),
         verify_report.document(verdict),
+        lint_report.lint_document("test1", "nginx.conf", "nginx/1.22", ()),
         error_report.error_document(errors.UsageError("there is no such host")),
     ]
     return {str(document["schema"]): document for document in found}
