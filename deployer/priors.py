@@ -41,13 +41,22 @@ class Priors:
     socket_kib: float
     mariadb_fixed_mib: Mapping[str, float]
     mariadb_connection_mib: float
-    mariadb_pool_floor_mib: int
-    mariadb_pool_overhead_share: float
-    mariadb_pool_overhead_beyond_mib: int
+    mariadb_open_table_kib: float
+    mariadb_performance_schema_mib: Mapping[str, float]
+    mariadb_performance_schema_large_mib: float
+    mysql_fixed_mib: Mapping[str, float]
+    mysql_connection_mib: float
+    mysql_open_table_kib: float
+    mysql_performance_schema_mib: Mapping[str, float]
+    mysql_performance_schema_large_mib: float
+    innodb_pool_floor_mib: int
+    innodb_pool_overhead_share: float
+    innodb_pool_overhead_beyond_mib: int
     postgresql_fixed_mib: Mapping[str, float]
     postgresql_backend_mib: float
     postgresql_work_areas: int
     postgresql_buffers_floor_mib: int
+    postgresql_buffers_share: float
     postgresql_datadir_mib: int
     redis_fixed_mib: float
     redis_client_kib: float

@@ -1,30 +1,32 @@
-"""The database: MariaDB (MySQL is not served yet), on a unix socket, sized from what its apps can open at once."""
+"""The database: MariaDB or MySQL, on a unix socket, sized from what its apps can open at once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from deployer.declaration import Declaration
-from deployer.service import Contradictions, Rank, Service
-from deployer.services.mysql.budget import claims, numbers, remedies
+from deployer.service import Rank, Service
+from deployer.services.mysql.budget import claims, numbers
+from deployer.services.mysql.contradictions import contradictions
 from deployer.services.mysql.disk import disk
 from deployer.services.mysql.files import access, wanted
+from deployer.services.mysql.flavours import flavour_of
+from deployer.services.mysql.remedies import remedies
 from deployer.services.mysql.settings import MysqlSettings, is_declared, settings_of
 
-#: What the server keeps for itself.
-RESERVED_DATABASES = frozenset({"mysql", "sys", "root", "test", "mariadb"})
+
+def _versions(declaration: Declaration) -> Mapping[str, str]:
+    return {flavour_of(declaration).package: settings_of(declaration).series}
 
 
-def contradictions(declaration: Declaration) -> Contradictions:
-    """Refuse databases that the server has itself, and two apps in one."""
-    owners: dict[str, str] = {}
-    for name, app in declaration.apps.items():
-        if app.database is None or declaration.database_of(name) != "mysql":
-            continue
-        database = app.database.name or name
-        if database in RESERVED_DATABASES:
-            yield ("apps", name), f"a database cannot be called {database}; write another database.name"
-        elif database in owners:
-            yield ("apps", name), f"its database {database} is that of app {owners[database]} too"
-        owners.setdefault(database, name)
+def _experimental(declaration: Declaration) -> tuple[str, ...]:
+    settings = settings_of(declaration)
+    if settings.flavour == "mysql":
+        where = "Ubuntu has its package, Debian's stable releases have none"
+        return (f"services.mysql.flavour: MySQL {settings.series} was never deployed by this project; {where}",)
+    if settings.series != "10.11":
+        return (f"services.mysql.version: MariaDB {settings.series} was never deployed by this project",)
+    return ()
 
 
 SERVICE = Service(
@@ -39,7 +41,8 @@ SERVICE = Service(
     access=access,
     remedies=remedies,
     contradictions=contradictions,
-    versions=lambda declaration: {"mariadb-server": settings_of(declaration).version},
+    versions=_versions,
+    experimental=_experimental,
 )
 
 __all__ = ["SERVICE", "MysqlSettings"]

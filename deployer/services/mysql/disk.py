@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from deployer.declaration import Declaration
 from deployer.numbers import Derived, Numbers, derived
 from deployer.priors import PRIORS
-from deployer.services.mysql.budget import TAKER
+from deployer.services.mysql.flavours import flavour_of
+from deployer.services.mysql.settings import TAKER
 
 
-def disk(_declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
+def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
     """Say what the server itself writes at the most, MiB."""
-    redo = "innodb_log_file_size"
+    redo = flavour_of(declaration).log_size
     found: dict[str, Derived] = {
         "mysql's own tables": derived(
             PRIORS.mariadb_datadir_mib, "MiB", "system tables, undo, ibdata1", "priors.mariadb_datadir_mib"

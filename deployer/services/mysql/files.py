@@ -5,56 +5,59 @@ from __future__ import annotations
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.links import Access
-from deployer.service import DatabaseWanted, FileWanted, SecretWanted, UnitWanted, Validator, Wanted
+from deployer.service import DatabaseWanted, FileWanted, SecretWanted, UnitWanted, Wanted
+from deployer.services.mysql.flavours import flavour_of
+from deployer.services.mysql.settings import TAKER, databases_of, settings_of
 
-UNIT = "mariadb.service"
 SOCKET = "/run/mysqld/mysqld.sock"
-CONFIG = "/etc/mysql/mariadb.conf.d/90-deployer.cnf"
 SECRETS = "/etc/deployer/secrets"
 
 
 def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
     """Want the server, its config read last of all, and a database for each app that has one."""
+    flavour, settings = flavour_of(declaration), settings_of(declaration)
     databases = [
-        DatabaseWanted(server="mariadb", unit=UNIT, name=database, user=database, secret_path=_password_path(name))
-        for name, app in declaration.apps.items()
-        if app.database is not None and declaration.database_of(name) == "mysql"
-        for database in [app.database.name or name]
+        DatabaseWanted(
+            server=flavour.name, unit=flavour.unit, name=database, user=database, secret_path=_password_path(app)
+        )
+        for app, database in databases_of(declaration).items()
     ]
+    context = {"settings": settings, "flavour": flavour}
     return Wanted(
-        packages=("mariadb-server",),
+        packages=(flavour.package,),
         secrets=tuple(SecretWanted(path=database.secret_path) for database in databases),
         files=(
-            FileWanted(taker="mysql", template="mysql/90-deployer.cnf.j2", path=CONFIG, restarts=(UNIT,)),
             FileWanted(
-                taker="mysql",
-                template="systemd/mariadb.service.d.conf.j2",
-                path=f"/etc/systemd/system/{UNIT}.d/60-deployer.conf",
-                restarts=(UNIT,),
+                taker=TAKER,
+                template=flavour.template,
+                path=flavour.config,
+                dialect="mycnf",
+                context=context,
+                restarts=(flavour.unit,),
+            ),
+            FileWanted(
+                taker=TAKER,
+                template=f"systemd/{flavour.name}.service.d.conf.j2",
+                path=f"/etc/systemd/system/{flavour.unit}.d/60-deployer.conf",
+                dialect="unit",
+                context=context,
+                restarts=(flavour.unit,),
             ),
         ),
-        units=(UnitWanted(unit=UNIT, taker="mysql"),),
+        units=(UnitWanted(unit=flavour.unit, taker=TAKER),),
         databases=tuple(databases),
-        validators=(
-            # --help parses the config and ends; its thousand lines of help are no finding, what it warns of is
-            Validator(
-                name="mariadbd --help --verbose",
-                argv=("sh", "-c", "mariadbd --user=mysql --help --verbose 2>&1 >/dev/null"),
-                allowed=(r".*Could not open mysql\.plugin table.*", r".*Plugin 'FEEDBACK' is disabled.*"),
-            ),
-        ),
+        validators=(flavour.validator,),
     )
 
 
 def access(declaration: Declaration, name: str) -> Access:
     """Tell an app where its database is."""
-    app = declaration.apps[name]
-    database = (app.database.name if app.database else None) or name
+    database = databases_of(declaration).get(name, name)
     return Access(
         environment={"DB_SOCKET": SOCKET, "DB_NAME": database, "DB_USER": database},
         pool_variable="DB_POOL_SIZE",
         credentials={"database_password": _password_path(name)},
-        after=(UNIT,),
+        after=(flavour_of(declaration).unit,),
     )
 
 

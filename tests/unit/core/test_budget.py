@@ -13,7 +13,6 @@ from deployer.budget import Claim, share
 from deployer.errors import BudgetError
 from deployer.numbers import Provenance
 from deployer.priors import PRIORS
-from deployer.services.mysql.budget import CONNECTION_BUFFERS_KIB, TEMPORARY_TABLE_KIB
 
 machines = st.builds(
     host,
@@ -142,11 +141,6 @@ def test_pins_are_kept_and_said_to_be_pins():
     workers = budget.numbers["blog"]["workers"]
     assert (workers.value, workers.provenance) == (3, Provenance.PINNED)
     assert budget.grants["blog"].memory_mib >= 25 + 3 * 96
-
-
-def test_the_price_of_a_connection_is_the_sum_of_its_buffers():
-    own_mib = (sum(CONNECTION_BUFFERS_KIB.values()) + TEMPORARY_TABLE_KIB) / 1024
-    assert own_mib <= PRIORS.mariadb_connection_mib <= 1.1 * own_mib
 
 
 def test_memory_that_is_not_ours_is_kept_back():

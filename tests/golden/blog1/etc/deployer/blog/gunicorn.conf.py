@@ -5,7 +5,7 @@
 #   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
-#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)
+#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (default)
 #   max_requests = 0 requests: never: visitors would wait while the only worker is replaced; MemoryMax guards it (derived)
 #   max_requests_jitter = 0 requests: a tenth: workers are not all replaced at once (derived)
 

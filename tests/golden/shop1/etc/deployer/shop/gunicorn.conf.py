@@ -5,7 +5,7 @@
 #   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
-#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (derived)
+#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (default)
 #   max_requests = 20000 requests: a worker is replaced now and then, against leaks; a tenth of it is jitter (default)
 #   max_requests_jitter = 2000 requests: a tenth: workers are not all replaced at once (derived)
 

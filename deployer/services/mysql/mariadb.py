@@ -1,0 +1,70 @@
+"""MariaDB: its prices, its places, and the settings that MySQL does not have."""
+
+from __future__ import annotations
+
+from deployer.numbers import Numbers, default, derived
+from deployer.priors import PRIORS
+from deployer.service import Validator
+from deployer.services.mysql.flavour import Flavour, Sizes
+from deployer.units import round_up
+
+#: One in-memory table of a connection, KiB: tmp_memory_table_size and max_heap_table_size.
+TEMPORARY_TABLE_KIB = 1024
+BINLOG_DAYS = 3
+
+
+def _numbers(sizes: Sizes) -> Numbers:
+    return {
+        "innodb_buffer_pool_size_max": derived(
+            round_up(sizes.hardware.memory_mib, 8),
+            "MiB",
+            "addresses kept free up to the host's memory: without them some releases refuse to grow the pool online",
+            "hardware.memory_mib",
+        ),
+        "tmp_memory_table_size": default(TEMPORARY_TABLE_KIB // 1024, "MiB", "each connection may have one"),
+        "max_heap_table_size": default(TEMPORARY_TABLE_KIB // 1024, "MiB", "must not be less than the other"),
+        "aria_pagecache_buffer_size": default(8, "MiB", "temporary tables on disk; the server's own default is 128"),
+        "expire_logs_days": default(
+            BINLOG_DAYS if sizes.settings.binlog else 0,
+            "days",
+            "a weekend's worth" if sizes.settings.binlog else "there is no binlog; Debian's 10 makes the server warn",
+        ),
+    }
+
+
+MARIADB = Flavour(
+    name="mariadb",
+    title="MariaDB",
+    package="mariadb-server",
+    unit="mariadb.service",
+    config="/etc/mysql/mariadb.conf.d/90-deployer.cnf",
+    template="mysql/mariadb.cnf.j2",
+    written=("/run/mysqld", "-/var/log/mysql"),
+    # --help parses the config and ends; its thousand lines of help are no finding, what it warns of is
+    validator=Validator(
+        name="mariadbd --help --verbose",
+        argv=("sh", "-c", "mariadbd --user=mysql --help --verbose 2>&1 >/dev/null"),
+        allowed=(r".*Could not open mysql\.plugin table.*", r".*Plugin 'FEEDBACK' is disabled.*"),
+    ),
+    fixed_mib=PRIORS.mariadb_fixed_mib,
+    performance_schema_mib=PRIORS.mariadb_performance_schema_mib,
+    performance_schema_large_mib=PRIORS.mariadb_performance_schema_large_mib,
+    connection_mib=PRIORS.mariadb_connection_mib,
+    open_table_kib=PRIORS.mariadb_open_table_kib,
+    connection_buffers_kib={
+        "sort_buffer_size": 256,
+        "join_buffer_size": 256,
+        "read_buffer_size": 128,
+        "read_rnd_buffer_size": 256,
+        "mrr_buffer_size": 256,
+        "thread_stack": 292,
+        "binlog_cache_size": 32,
+        "net_buffer_length": 16,
+    },
+    temporary_kib=TEMPORARY_TABLE_KIB,
+    log_size="innodb_log_file_size",
+    log_buffer_mib=2,
+    pool_mib=int,  # whole MiB are taken as they are
+    shared_mib=lambda _connections: {},
+    numbers=_numbers,
+)

@@ -1,0 +1,64 @@
+"""Changes that make the database smaller, for a host that does not fit; each is really tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deployer.declaration import Declaration
+from deployer.service import Remedy
+from deployer.services.mysql.settings import TAKER, MysqlSettings, Series, databases_of, settings_of
+
+#: The next smaller release of each, with what it comes with.
+SMALLER: dict[Series, tuple[Series, str]] = {
+    "11.8": ("10.11", "Debian 12"),
+    "11.4": ("10.11", "Debian 12"),
+    "9.7": ("8.0", "Ubuntu 24.04"),
+    "8.4": ("8.0", "Ubuntu 24.04"),
+}
+
+
+def remedies(declaration: Declaration) -> Iterator[Remedy]:
+    """Offer another server, no pins, smaller pools."""
+    yield from _of_the_server(declaration)
+    yield from _of_the_pools(declaration)
+
+
+def _of_the_server(declaration: Declaration) -> Iterator[Remedy]:
+    settings = settings_of(declaration)
+    if settings.innodb_buffer_pool_size_mib is not None:
+        changed = _with(declaration, settings, innodb_buffer_pool_size_mib=None)
+        yield Remedy("leave out services.mysql.innodb_buffer_pool_size_mib", changed)
+    if settings.max_connections is not None:
+        changed = _with(declaration, settings, max_connections=None)
+        yield Remedy("leave out services.mysql.max_connections", changed)
+    if settings.performance_schema:
+        changed = _with(declaration, settings, performance_schema=False)
+        yield Remedy("services.mysql.performance_schema: off", changed)
+    if settings.flavour == "mysql":
+        changed = _with(declaration, settings, flavour="mariadb", version="10.11")
+        yield Remedy(f"MariaDB 10.11 (services.mysql.flavour: mariadb) instead of MySQL {settings.series}", changed)
+    if settings.series in SMALLER:
+        series, comes_with = SMALLER[settings.series]
+        changed = _with(declaration, settings, version=series)
+        yield Remedy(f'services.mysql.version: "{series}" ({comes_with}) instead of {settings.series}', changed)
+
+
+def _of_the_pools(declaration: Declaration) -> Iterator[Remedy]:
+    """Halve the pools that somebody pinned."""
+    for name in databases_of(declaration):
+        app = declaration.apps[name]
+        for key in app.runners:
+            runner = app.run_by(key)
+            pool_size = getattr(runner, "pool_size", None)
+            if runner is None or pool_size is None or pool_size < 2:
+                continue
+            fewer = runner.model_copy(update={"pool_size": pool_size // 2})
+            apps = {**declaration.apps, name: app.model_copy(update={key: fewer})}
+            yield Remedy(
+                f"apps.{name}.{key}.pool_size: {pool_size // 2}", declaration.model_copy(update={"apps": apps})
+            )
+
+
+def _with(declaration: Declaration, settings: MysqlSettings, **changes: object) -> Declaration:
+    changed = {**declaration.settings, TAKER: settings.model_copy(update=changes)}
+    return declaration.model_copy(update={"settings": changed})
