@@ -55,7 +55,8 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         f"work_mem, {PRIORS.postgresql_work_areas} x {work_kib} KiB for each": connections * _areas_mib(work_kib),
         f"{workers + 1} x maintenance (autovacuum, a migration)": float((workers + 1) * LEAST_MAINTENANCE_MIB),
         "wal_buffers": float(WAL_BUFFERS_MIB),
-        "shared_buffers": float(settings.shared_buffers_mib or PRIORS.postgresql_buffers_floor_mib),
+        f"shared_buffers x {PRIORS.postgresql_buffers_share:g}": PRIORS.postgresql_buffers_share
+        * (settings.shared_buffers_mib or PRIORS.postgresql_buffers_floor_mib),
     }
     if parallel:
         parts[f"{parallel} parallel workers"] = parallel * (own_mib + _areas_mib(work_kib))
@@ -99,8 +100,8 @@ def _memory(declaration: Declaration, grant: Grant, connections: int) -> dict[st
     if settings.work_mem_kib is None:
         work_mib = min(elastic * 3 / 16, areas * (MOST_WORK_KIB - LEAST_WORK_KIB) / 1024)
     maintenance_mib = min(elastic / 16, tenders * (MOST_MAINTENANCE_MIB - LEAST_MAINTENANCE_MIB))
-    floor = PRIORS.postgresql_buffers_floor_mib
-    buffers_mib = settings.shared_buffers_mib or floor + int(elastic - work_mib - maintenance_mib)
+    floor, each = PRIORS.postgresql_buffers_floor_mib, PRIORS.postgresql_buffers_share
+    buffers_mib = settings.shared_buffers_mib or floor + int((elastic - work_mib - maintenance_mib) / each)
     work_kib = settings.work_mem_kib or round_down(LEAST_WORK_KIB + work_mib * 1024 / areas, 64)
     tending_mib = LEAST_MAINTENANCE_MIB + int(maintenance_mib / tenders)
     cache_mib = int(PRIORS.page_cache_share * usable_mib(declaration))
@@ -109,7 +110,13 @@ def _memory(declaration: Declaration, grant: Grant, connections: int) -> dict[st
     return {
         "shared_buffers": pinned(buffers_mib, "MiB", "services.postgresql.shared_buffers_mib")
         if settings.shared_buffers_mib
-        else derived(buffers_mib, "MiB", f"floor {floor} + what is left of the {shared}", ledger),
+        else derived(
+            buffers_mib,
+            "MiB",
+            f"floor {floor} + what is left of the {shared}, / {each:g}",
+            ledger,
+            "priors.postgresql_buffers_share",
+        ),
         "work_mem": pinned(work_kib, "KiB", "services.postgresql.work_mem_kib")
         if settings.work_mem_kib
         else derived(

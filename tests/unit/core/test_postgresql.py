@@ -39,7 +39,7 @@ def worst_mib(budget: HostBudget, version: str = "15") -> float:
     backends = said("max_connections") + said("max_parallel_workers")
     each = PRIORS.postgresql_backend_mib + said("temp_buffers") + PRIORS.postgresql_work_areas * said("work_mem") / 1024
     tending = said("autovacuum_max_workers") * said("autovacuum_work_mem") + said("maintenance_work_mem")
-    fixed = PRIORS.postgresql_fixed_mib[version] + said("wal_buffers") + said("shared_buffers")
+    fixed = PRIORS.postgresql_fixed_mib[version] + said("wal_buffers") + 1.0226 * said("shared_buffers")
     return fixed + backends * each + tending
 
 
