@@ -29,7 +29,7 @@ from deployer.priors import PRIORS, prior
 #: Roots of what the inventory says.
 DECLARED_ROOTS = ("hardware", "target", "apps", "services", "unmanaged_mib")
 #: Roots of all that are no numbers of a taker.
-_OTHER_ROOTS = (*DECLARED_ROOTS, "priors", "reserves", "usable_mib", "remainder_mib")
+_OTHER_ROOTS = (*DECLARED_ROOTS, "ledger", "priors", "reserves", "usable_mib", "remainder_mib")
 #: Units by the ends of names, the longest first.
 _UNITS = {
     "_mbit_per_s": "Mbit/s",
@@ -183,8 +183,10 @@ class _Walk:
 
     def _of_ledger(self, rest: str, above: tuple[str, ...]) -> Step:
         taker, _, part = rest.partition(".")
-        if taker not in self._budget.grants:
-            raise DeployerError(f"a fault of ours: nobody is called {taker} in the ledger: {' <- '.join(above)}")
+        if taker not in self._budget.grants or part not in ("", "floor", "share"):
+            raise UsageError(
+                f"the ledger has no {rest}", next_step=f"ledger. and one of {', '.join(self._budget.grants)}"
+            )
         grant, claim = self._budget.grants[taker], self._budget.claims[taker]
         path = f"ledger.{rest}"
         if part == "floor":
@@ -228,7 +230,13 @@ class _Walk:
         if not hasattr(PRIORS, name):
             raise UsageError(f"there is no constant {name}", next_step="deployer/data/priors.json has them all")
         found = prior(name)
-        value = found.value[key] if isinstance(found.value, Mapping) else found.value
+        value: float | str
+        if not isinstance(found.value, Mapping):
+            value = found.value
+        elif key in found.value:
+            value = found.value[key]
+        else:
+            value = ", ".join(f"{name}: {one:g}" for name, one in found.value.items())
         return Step(f"priors.{rest}", value, found.unit, "prior", found.source)
 
     def _declared(self, path: str) -> Step:

@@ -18,8 +18,8 @@ Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | 
 #: Way from the root of a document to a value: mapping keys and list indexes.
 ValuePath: TypeAlias = tuple[str | int, ...]
 
-#: A broken generator can make a fault on every line; nobody reads further than this many.
-MOST_PROBLEMS_SHOWN = 200
+#: A broken generator can make a fault on every line; this many fit on a screen, and nobody reads further.
+MOST_PROBLEMS_SHOWN = 40
 #: Characters of a found text that are shown.
 _MOST_CHARACTERS_SHOWN = 60
 _BARE_KEY = re.compile(r"[\w-]+")

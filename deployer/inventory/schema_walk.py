@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ class Place:
     branches: tuple[Branch, ...] = ()
 
 
+@cache
+def _schema_of(model: type[BaseModel]) -> Schema:
+    """Make a model's schema once: it is large, and only read."""
+    return model.model_json_schema(mode="validation")
+
+
 @dataclass
 class SchemaWalk:
     """Walks places through one model's schema."""
@@ -94,7 +101,7 @@ class SchemaWalk:
     _root: Schema = field(init=False)
 
     def __post_init__(self) -> None:
-        self._root = self.model.model_json_schema(mode="validation")
+        self._root = _schema_of(self.model)
 
     def place_of(self, loc: Sequence[str | int], data: Value) -> Place:
         """Find the place that an error's ``loc`` means.

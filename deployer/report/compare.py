@@ -36,7 +36,9 @@ def print_comparison(console: Console, declaration: Declaration, columns: Sequen
     for taker, name in bought(columns):
         table.add_row(f"{taker}.{name}", *(_value(column.budget, taker, name) for column in columns))
     visitors = f"to hold {declaration.target.connections} visitors at once"
-    console.print(Text.assemble((declaration.host, "bold"), f"   {', '.join(declaration.apps) or 'no app'}, {visitors}"))
+    console.print(
+        Text.assemble((declaration.host, "bold"), f"   {', '.join(declaration.apps) or 'no app'}, {visitors}")
+    )
     console.print(table)
 
 

@@ -73,7 +73,9 @@ def of_model(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     for name, field in model.model_fields.items():
         values = _field(field)
         if values is not None:
-            (required if field.default is PydanticUndefined and field.default_factory is None else optional)[name] = values
+            (required if field.default is PydanticUndefined and field.default_factory is None else optional)[name] = (
+                values
+            )
 
     def build(values: dict[str, Any]) -> BaseModel | None:
         try:
@@ -136,7 +138,9 @@ def hosts(draw: Any, *, idle_servers: bool = True) -> Declaration:
     memory_mib = draw(st.one_of(st.integers(512, 8192), st.integers(512, 65_536)))
     found = draw(apps(servers))
     if not idle_servers:
-        used = {app.database.server for app in found.values() if app.database} | {one for app in found.values() for one in app.uses}
+        used = {app.database.server for app in found.values() if app.database} | {
+            one for app in found.values() for one in app.uses
+        }
         settings = {name: one for name, one in settings.items() if name not in servers or name in used}
     return Declaration(
         host="any",

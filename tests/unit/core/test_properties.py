@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hosts import MysqlSettings, app, gunicorn, host
-from hypothesis import HealthCheck, assume, given, settings, strategies as st
+from hypothesis import HealthCheck, assume, given, reject, settings, strategies as st
 from mixes import contradicts, hosts
 
 from deployer.allocate import allocate
@@ -28,8 +28,7 @@ def budget_of(declaration: Declaration) -> HostBudget:
     try:
         return allocate(declaration)
     except BudgetError:
-        assume(False)  # noqa: FBT003 - hypothesis' own signature
-        raise
+        reject()
 
 
 @given(hosts())
@@ -38,8 +37,7 @@ def test_the_worst_case_fits_or_the_host_is_refused(declaration):
     assume(not contradicts(declaration))
     try:
         budget = allocate(declaration)
-    except BudgetError as error:
-        assert error.message
+    except BudgetError:
         return
     assert budget.granted_mib + budget.reserved_mib + budget.spare_mib == budget.usable_mib
     assert budget.spare_mib >= 0
