@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class Example(Site):
     """One inventory of one host with one example app, plain http, and the command line run on it."""
 
     app: str = ""
+    budgets: dict[str, dict[str, Any]] = field(default_factory=dict)
     said: dict[str, Any] | None = None
 
     @property
@@ -148,9 +149,13 @@ class Example(Site):
             return 0
 
     def budget(self) -> dict[str, Any]:
-        done = self.run("budget", "--json")
-        assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
+        """What `deployer budget` says; asked again only when the inventory has changed."""
+        text = (self.folder / "hosts.yml").read_text()
+        if text not in self.budgets:
+            done = self.run("budget", "--json")
+            assert done.returncode == 0, done.stderr
+            self.budgets[text] = json.loads(done.stdout)
+        return self.budgets[text]
 
     def numbers(self, taker: str) -> dict[str, Any]:
         """What the budget says for a taker, without reasons."""

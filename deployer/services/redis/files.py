@@ -36,7 +36,7 @@ USUAL = (
     r"\d+:[CM] .* [#*] (Redis|Valkey) version=.*",
     r"\d+:[CM] .* [#*] Configuration loaded",
     r"\d+:M .* [#*] Server initialized",
-    r"\d+:M .* # WARNING Memory overcommit must be enabled!.*",
+    r"\d+:[CM] .* # WARNING Memory overcommit must be enabled!.*",
     r"\d+:M .* [#*] User requested shutdown\.\.\.",
     r"\d+:M .* [#*] (Redis|Valkey) is now ready to exit, bye bye\.\.\.",
 )
