@@ -11,6 +11,6 @@ hand::
 
 from __future__ import annotations
 
-from deployer.binaries.server import Allowed, Server, limit_of, memory_mib
+from deployer.binaries.server import Allowed, Server, backlogs, limit_of, memory_mib
 
-__all__ = ["Allowed", "Server", "limit_of", "memory_mib"]
+__all__ = ["Allowed", "Server", "backlogs", "limit_of", "memory_mib"]

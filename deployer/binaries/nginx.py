@@ -71,13 +71,6 @@ def log_findings(server: Server) -> list[str]:
     return findings_in(server.said().splitlines(), BAD)
 
 
-def backlogs(place: Inside) -> dict[int, int]:
-    """Read how many connections may wait at each port, as the kernel has it."""
-    text = run(["nsenter", f"--target={place.holder}", "--net", "--", "ss", "-Hltn"], doing="reading the backlogs")
-    rows = [line.split() for line in text.splitlines()]
-    return {int(row[3].rpartition(":")[2]): int(row[2]) for row in rows}
-
-
 def visit(place: Inside, name: str, *, path: str = "/", tls: bool = True) -> tuple[int, str]:
     """Ask for a page from inside the network of the tree; give the status and the HTTP version.
 

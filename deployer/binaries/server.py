@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from deployer.sandbox import Inside, SandboxError
-from deployer.sandbox.programs import last_lines, wait_until
+from deployer.sandbox.programs import last_lines, run, wait_until
 
 _START_TIMEOUT_S: Final = 60
 _END_TIMEOUT_S: Final = 60
@@ -147,6 +147,13 @@ def limit_of(pid: int, name: str = "Max open files") -> int:
     return int(line[len(name) :].split()[0])
 
 
+def backlogs(place: Inside) -> dict[int, int]:
+    """Read at which ports of the inside somebody listens, and how many connections may wait there."""
+    text = run(["nsenter", f"--target={place.holder}", "--net", "--", "ss", "-Hltn"], doing="reading the backlogs")
+    rows = [line.split() for line in text.splitlines()]
+    return {int(row[3].rpartition(":")[2]): int(row[2]) for row in rows}
+
+
 def memory_mib(pids: Iterable[int]) -> float:
     """Sum what processes hold of anonymous and of shared memory, MiB; what they share is counted once.
 
@@ -163,12 +170,12 @@ def memory_mib(pids: Iterable[int]) -> float:
     return total_kib / _KIB_PER_MIB
 
 
-def settled_mib(pids: Callable[[], Iterable[int]], *, within_s: float = 10, step_s: float = 0.5) -> float:
+def settled_mib(pids: Sequence[int], *, within_s: float = 10, step_s: float = 0.5) -> float:
     """Measure memory until two looks in a row differ by less than 1 %, MiB."""
-    last, end = memory_mib(pids()), time.monotonic() + within_s
+    last, end = memory_mib(pids), time.monotonic() + within_s
     while time.monotonic() < end:
         time.sleep(step_s)
-        now = memory_mib(pids())
+        now = memory_mib(pids)
         if abs(now - last) <= 0.01 * max(now, 1):
             return now
         last = now

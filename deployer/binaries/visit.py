@@ -18,7 +18,7 @@ def main() -> None:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # the certificate was made for this test, nobody knows it
-        context.set_alpn_protocols(["h2"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
         with context.wrap_socket(plain, server_hostname=name) as offered:
             agreed = offered.selected_alpn_protocol() or "-"
         context.set_alpn_protocols(["http/1.1"])

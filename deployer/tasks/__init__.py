@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from deployer.tasks import bench, configs, demo, development, fill, hosts, sandboxes
+from deployer.tasks import bench, binaries, configs, demo, development, fill, hosts, sandboxes
 
 namespace = Collection()
 for task in (
@@ -22,5 +22,6 @@ for task in (
 namespace.add_collection(Collection.from_module(sandboxes, name="sandbox"))
 benchmarks = Collection.from_module(bench, name="bench")
 benchmarks.add_task(fill.fill_host, name="fill")
+benchmarks.add_task(binaries.servers)
 namespace.add_collection(benchmarks)
 namespace.add_collection(Collection.from_module(development, name="dev"))

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from golden_hosts import NAMES, GoldenHost
 
-from deployer.binaries import limit_of
+from deployer.binaries import backlogs, limit_of
 from deployer.binaries.nginx import (
     ERROR_LOG,
-    backlogs,
     dump,
     log_findings,
     nginx,

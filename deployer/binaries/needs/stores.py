@@ -1,0 +1,71 @@
+"""What Redis and Valkey need: empty, full, and while a copy is written and every key changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from deployer.binaries import redis as redis_server
+from deployer.binaries.needs.figure import Figure, version
+from deployer.binaries.server import Server, memory_mib, settled_mib
+from deployer.sandbox import Inside
+
+MAXMEMORY_MIB: Final = 64
+_VALUE_BYTES: Final = 1000
+#: Keys that the writers choose from: a little more than what fits, so that the store stays full.
+_KEYS: Final = 60_000
+_WRITES: Final = 150_000
+_WATCH_S: Final = 30
+_TITLES: Final = {"redis": "Redis", "valkey": "Valkey"}
+
+
+def redis(place: Inside) -> Iterator[Figure]:
+    """Measure Redis."""
+    yield from _measure(place, "redis")
+
+
+def valkey(place: Inside) -> Iterator[Figure]:
+    """Measure Valkey."""
+    yield from _measure(place, "valkey")
+
+
+def _measure(place: Inside, flavour: redis_server.Flavour) -> Iterator[Figure]:
+    name = f"{_TITLES[flavour]} {version(place, [f'{flavour}-server', '--version'])}"
+    config = f"/etc/{flavour}/measured.conf"
+    lines = [
+        *("port 0", f"unixsocket {redis_server.socket_of(flavour)}", f"dir /var/lib/{flavour}", 'save ""'),
+        *(f"maxmemory {MAXMEMORY_MIB}mb", "maxmemory-policy allkeys-lru", "disable-thp yes"),
+    ]
+    place.lay({config: ("\n".join(lines) + "\n").encode()})
+    with redis_server.store(place, flavour, config) as server:
+        yield Figure(f"{name}: empty", settled_mib([server.main]))
+        _write(place, flavour)
+        full_mib = settled_mib([server.main])
+        yield Figure(f"{name}: full at maxmemory {MAXMEMORY_MIB} MiB", full_mib)
+        yield Figure(f"{name}: full / maxmemory", full_mib / MAXMEMORY_MIB, "ratio")
+        # the copy waits a little at each key, so that every one is written to meanwhile
+        redis_server.command(place, flavour, "CONFIG", "SET", "rdb-key-save-delay", "200")
+        redis_server.command(place, flavour, "BGSAVE")
+        peak_mib = _peak_while_writing(place, flavour, server)
+        yield Figure(f"{name}: peak while a copy is written and every key changes", peak_mib)
+        yield Figure(f"{name}: what the copy adds / maxmemory", (peak_mib - full_mib) / MAXMEMORY_MIB, "ratio")
+
+
+def _peak_while_writing(place: Inside, flavour: redis_server.Flavour, server: Server) -> float:
+    writer = place.start(_writer(flavour), log=(server.output.parent / "writer.output").open("ab"))
+    peak_mib, end = 0.0, time.monotonic() + _WATCH_S
+    while writer.poll() is None and time.monotonic() < end:
+        peak_mib = max(peak_mib, memory_mib([server.main, *server.children]))
+        time.sleep(0.1)
+    writer.wait(_WATCH_S)
+    return peak_mib
+
+
+def _write(place: Inside, flavour: redis_server.Flavour) -> None:
+    place.check(_writer(flavour), timeout_s=120)
+
+
+def _writer(flavour: redis_server.Flavour) -> list[str]:
+    words = [f"{flavour}-benchmark", "-s", redis_server.socket_of(flavour), "-q", "-t", "set", "-P", "16"]
+    return [*words, "-n", str(_WRITES), "-r", str(_KEYS), "-d", str(_VALUE_BYTES)]
