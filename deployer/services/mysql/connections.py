@@ -13,8 +13,8 @@ from deployer.units import round_up
 #: A query that joins three tables, and one more; every connection opens its own.
 TABLES_PER_CONNECTION = 4
 FEWEST_OPEN_TABLES = 200
-#: What the server wants besides connections and tables, and what it would take at the least.
-SPARE_FILES, FEWEST_FILES, FEWEST_FILES_OF_THE_UNIT = 32, 1024, 4096
+#: What the server wants besides connections and tables, and what it is given at the least.
+SPARE_FILES, FEWEST_FILES = 32, 4096
 #: The server's own threads: purging, reading ahead, writing, timers.
 OWN_THREADS = 128
 #: What both servers take by default: performance_schema prepares for so many, or for far more.
@@ -77,12 +77,7 @@ def connection_numbers(connections: Derived) -> Numbers:
             "mysql.max_connections",
             "mysql.table_open_cache",
         ),
-        "LimitNOFILE": derived(
-            max(files, FEWEST_FILES_OF_THE_UNIT),
-            "descriptors",
-            f"open_files_limit, at least {FEWEST_FILES_OF_THE_UNIT}",
-            "mysql.open_files_limit",
-        ),
+        "LimitNOFILE": derived(files, "descriptors", "open_files_limit", "mysql.open_files_limit"),
         "TasksMax": derived(
             count + OWN_THREADS,
             "tasks",

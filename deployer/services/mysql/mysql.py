@@ -80,7 +80,8 @@ MYSQL = Flavour(
     title="MySQL",
     package="mysql-server",
     unit="mysql.service",
-    config="/etc/mysql/mysql.conf.d/90-deployer.cnf",
+    # behind the package's own mysqld.cnf, which sets some of the same
+    config="/etc/mysql/mysql.conf.d/zz-deployer.cnf",
     template="mysql/mysql.cnf.j2",
     written=("-/run/mysqld", "-/var/log/mysql", "-/var/lib/mysql-files", "-/var/lib/mysql-keyring"),
     validator=Validator(name="mysqld --validate-config", argv=("mysqld", "--user=mysql", "--validate-config")),
