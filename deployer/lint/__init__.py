@@ -9,6 +9,7 @@ from __future__ import annotations
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.dialects import DIALECTS, DialectError, guess, read
+from deployer.lint.beside import beside
 from deployer.lint.costs import over_budget
 from deployer.lint.folklore import dangerous
 from deployer.lint.host import Host, taker_of
@@ -59,6 +60,7 @@ def lint(
         *judge(statements, name, flavour, version),
         *over_budget(statements, host),
         *dangerous(statements, host),
+        *beside(statements, host),
     ]
     judged = {(one.name, one.line) for one in found if one.kind in {Kind.FATAL, Kind.IGNORED}}
     kept = [one for one in found if one.kind is not Kind.DANGEROUS or (one.name, one.line) not in judged]

@@ -117,6 +117,23 @@ def test_what_a_smaller_heap_leaves_is_said():
     assert over.instead.startswith(("-Xmx", "another host"))
 
 
+@pytest.mark.parametrize(
+    ("dialect", "filename", "text", "wanted"),
+    [
+        ("gunicorn", "blog/gunicorn.conf.py", "keepalive = 5", ("keepalive", "some get a 502")),
+        ("gunicorn", "blog/gunicorn.conf.py", "graceful_timeout = 600", ("graceful_timeout", "systemd kills after")),
+        ("unit", "app-blog.service", "[Service]\nTimeoutStopSec=5", ("TimeoutStopSec", "systemd kills it before")),
+        ("unit", "nginx.service", "[Service]\nLimitNOFILE=1024", ("LimitNOFILE", "nginx needs")),
+    ],
+)
+def test_numbers_that_do_not_fit_the_rest_of_the_host_are_found(dialect, filename, text, wanted):
+    declaration = two_gib()
+    (one,) = lint(text, dialect, declaration, allocate(declaration), filename=filename)
+    assert (one.kind, one.name) == (D, wanted[0])
+    assert wanted[1] in one.message
+    assert one.instead.startswith(wanted[0])
+
+
 def test_the_worst_comes_first():
     kinds = [one.kind for one in findings("nginx.conf")]
     assert kinds == sorted(kinds, key=list(Kind).index)
