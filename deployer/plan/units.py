@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from deployer.plan.changes import Change, Verb
@@ -51,6 +51,11 @@ def unit_actions(
                 activations.append(_command(command))
                 changes.append(Change("command", "run", command.name, " ".join(command.argv[1:])))
         verb, because = _verb(unit, moved, hashes[unit], seen, is_socket=wanted.listens)
+        served = unit.removesuffix(".socket") + ".service"
+        if wanted.listens and verb == "start" and seen["units"].get(served, {}).get("active") in RUNS:
+            # it has listened on a port until now; systemd starts no socket for a service that runs
+            activations.append({"kind": "stop", "unit": served})
+            changes.append(Change("unit", "stop", served, f"{unit} takes its place in front"))
         if verb:
             activations.append(
                 {
@@ -99,13 +104,26 @@ def unwanted_units(gone: Iterable[str], owned: Iterable[str]) -> list[str]:
     for path in gone:
         name, _, inside = path.removeprefix(UNIT_FOLDER).partition("/")
         unit = name.removesuffix(".d")
-        if not path.startswith(UNIT_FOLDER) or (inside and unit == name) or "@." in unit:
+        if not path.startswith(UNIT_FOLDER) or (inside and unit == name):
+            continue
+        if "@." in unit:
+            template = unit.removesuffix(".socket")
+            if template != unit:  # the processes may stay, and listen on ports from now on
+                found |= dict.fromkeys(_sockets_of(template, ours))
             continue
         found[unit] = None
         process, is_one_of_several, instance = unit.removesuffix(".service").partition("@")
         if is_one_of_several and f"{UNIT_FOLDER}{process}@.socket" in ours:
             found[f"{process}@{instance}.socket"] = None
     return sorted(found, key=lambda unit: (not unit.endswith((".socket", ".timer")), unit))
+
+
+def _sockets_of(template: str, ours: Iterable[str]) -> Iterator[str]:
+    """Name the sockets of the processes that have a drop-in of ours."""
+    for path in ours:
+        unit = path.removeprefix(UNIT_FOLDER).partition("/")[0]
+        if unit.startswith(template) and unit.endswith(".service.d"):
+            yield unit.removesuffix(".service.d") + ".socket"
 
 
 def started_by(unit: str) -> str:

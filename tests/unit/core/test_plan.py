@@ -270,6 +270,7 @@ def test_processes_are_started_one_by_one_each_once_the_one_before_it_answers():
             ["app-a@.socket"],
             ["app-a@1.socket", "app-a@1.service"],
         ),
+        (["app-a@.socket"], ["app-a@.socket", "app-a@1.service.d/60-process.conf"], ["app-a@1.socket"]),
         (["app-a-job.service", "app-a-job.timer"], [], ["app-a-job.timer", "app-a-job.service"]),
         (["postgresql@15-main.service.d/60-deployer.conf"], [], ["postgresql@15-main.service"]),
         (["multi-user.target.wants/x.service"], [], []),
