@@ -32,8 +32,8 @@ def misformed(dialect: str, setting: Setting, value: str) -> tuple[Kind, str] | 
         number = read(setting, value)
     except ValueError as error:
         kind = _FATE[dialect]
-        if dialect == "mycnf" and setting.kind == "int" and not re.match(r"[+-]?\d", value):
-            kind = Kind.FATAL
+        if dialect == "mycnf" and setting.kind != "bool" and not re.match(r"(?i)[+-]?\d*[KMGTPE]", value):
+            kind = Kind.FATAL  # only what follows one of these letters is passed over
         return kind, f"{value!r} is not read as it is meant: {error}"
     return _out_of_bounds(dialect, setting, value, number)
 

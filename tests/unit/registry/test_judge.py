@@ -36,7 +36,9 @@ CASES = [
     ("mycnf/mysql/8.4", "[mysqld]\nsort_buffer_size = 1GBX", [(M, "sort_buffer_size", 2)]),
     ("mycnf/mysql/8.4", "[mysqld]\nperformance_schema = maybe", [(M, "performance_schema", 2)]),
     ("mycnf/mariadb/10.11", "[mysqld]\ninnodb_buffer_pool_size = 1", [(M, "innodb_buffer_pool_size", 2)]),
-    ("mycnf/mariadb/10.11", "[mysqld]\nmax_connections = many", [(F, "max_connections", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nmax_connections = many", [(M, "max_connections", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nmax_connections = abc", [(F, "max_connections", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nsort_buffer_size = 1.5M", [(F, "sort_buffer_size", 2)]),
     # together
     ("mycnf/mariadb/11.8", "[mysqld]\nquery_cache_type = 0\nquery_cache_size = 32M", [(M, "query_cache_size", 3)]),
     ("mycnf/mariadb/11.8", "[mysqld]\nquery_cache_type = 0\nquery_cache_size = 0", []),
