@@ -53,6 +53,10 @@ def ask(name: str, version: str, tree: Path, former: Iterable[str] = ()) -> Aske
             running.setdefault(option, {})["default"] = value
     settings = {option: running.get(option, {}) for option in settings}
     series = said.split("Ver ", 1)[-1].split()[0]
+    if name == "mysql":
+        for option, one in settings.items():
+            if option in _TOLD["mysql_dynamic"] or option in _TOLD["mysql_static"]:
+                one["dynamic"] = option in _TOLD["mysql_dynamic"]
     found = Asked(name, version, f"{Path(program).name} {series} of Debian", proven=True, settings=settings)
     if name == "mariadb":
         tried = {*former, *_TOLD["mariadb_tried"], *_TOLD["mysql_only_80"]} - set(settings)
@@ -82,7 +86,8 @@ def _variables(name: str, program: str, tree: Path) -> dict[str, dict[str, Any]]
     scratch = tree / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True, mode=0o755)
-    (scratch / "init.sql").write_text(f"{_QUERY[name]} INTO OUTFILE '/{_SCRATCH}/answer';\nSHUTDOWN;\n")
+    asked = f"{_QUERY[name]} INTO OUTFILE '/{_SCRATCH}/answer';"
+    (scratch / "init.sql").write_text(f"{asked}\nSHUTDOWN;\n")
     common = ["--no-defaults", "--user=root", f"--datadir=/{_SCRATCH}/data"]
     if name == "mysql":
         in_tree(tree, program, *common, "--initialize-insecure")
@@ -161,9 +166,10 @@ def between(before: Asked, after: Asked) -> Asked:
 
 def registry(trees: dict[str, Path]) -> dict[str, Any]:
     """Ask every tree; keys are ``mariadb:10.11`` and the like."""
-    mariadb_1011 = ask("mariadb", "10.11", trees["mariadb:10.11"])
-    mariadb_118 = ask("mariadb", "11.8", trees["mariadb:11.8"], mariadb_1011.settings)
     mysql_97 = ask("mysql", "9.7", trees["mysql:9.7"])
+    mariadb_1011 = ask("mariadb", "10.11", trees["mariadb:10.11"], mysql_97.settings)
+    former = {*mysql_97.settings, *mariadb_1011.settings}
+    mariadb_118 = ask("mariadb", "11.8", trees["mariadb:11.8"], former)
     head = {"unknown": "fatal", "plugins": _TOLD["plugins"]}
     return {
         "mariadb": flavour([mariadb_1011, between(mariadb_1011, mariadb_118), mariadb_118], **head),

@@ -54,9 +54,10 @@ def test_a_users_template_that_its_server_would_not_take_is_refused_at_once(tmp_
 
 def test_the_query_cache_is_refused_for_mysql_and_taken_by_mariadb(tmp_path):
     mysql = MysqlSettings(flavour="mysql", version="8.4")
-    declaration = host(mysql=mysql)
+    declaration = host(mysql=mysql, memory_mib=4096)
     template = next(one.template for one in _files(declaration) if one.dialect.startswith("mycnf"))
-    error = refusal(tmp_path, template, "[mysqld]\nquery_cache_size = 0\n", mysql=mysql)
+    text = "[mysqld]\nquery_cache_size = 0\n"
+    error = refusal(tmp_path, template, text, mysql=mysql, memory_mib=4096)
     assert "query_cache_size: fatal: mysql 8.4 knows no query_cache_size" in error.message
     mariadb = host()
     assert render(mariadb, allocate(mariadb)).files
