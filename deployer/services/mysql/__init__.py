@@ -24,8 +24,8 @@ def _experimental(declaration: Declaration) -> tuple[str, ...]:
     if settings.flavour == "mysql":
         where = "Ubuntu has its package, Debian's stable releases have none"
         return (f"services.mysql.flavour: MySQL {settings.series} was never deployed by this project; {where}",)
-    if settings.series != "10.11":
-        return (f"services.mysql.version: MariaDB {settings.series} was never deployed by this project",)
+    if settings.series == "11.4":
+        return ("services.mysql.version: MariaDB 11.4 was never deployed by this project",)
     return ()
 
 
