@@ -30,6 +30,8 @@ from deployer.priors import PRIORS, prior
 DECLARED_ROOTS = ("hardware", "target", "apps", "services", "unmanaged_mib")
 #: Roots of all that are no numbers of a taker.
 _OTHER_ROOTS = (*DECLARED_ROOTS, "ledger", "priors", "reserves", "usable_mib", "remainder_mib")
+#: First parts of paths that no app may be called.
+ROOTS = (*_OTHER_ROOTS, "limits", "disk", "chain")
 #: Units by the ends of names, the longest first.
 _UNITS = {
     "_mbit_per_s": "Mbit/s",

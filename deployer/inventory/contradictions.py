@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from deployer.catalog import SERVICES, runners
+from deployer.explain import ROOTS
 from deployer.inventory.models import Host, declaration_of
 from deployer.inventory.problems import Problem, ValuePath
 from deployer.inventory.tree import MergedTree
 
-#: The budget and the host's folders call something else so: takers of memory, and /etc/deployer/secrets.
-RESERVED_APPS = frozenset({service.name for service in SERVICES} | {"deploy", "secrets"})
+#: Something else is called so: takers of memory, a folder of the host's, the beginnings of what ``explain`` follows.
+RESERVED_APPS = frozenset({service.name for service in SERVICES} | {"deploy", "secrets", *ROOTS})
 #: Variables that would undo what the budget gave, and the key that pins it instead.
 OWN_ENVIRONMENT = {"DB_POOL_SIZE": "pool_size", "REDIS_POOL_SIZE": "pool_size"}
 

@@ -38,10 +38,10 @@ def print_budget(console: Console, declaration: Declaration, budget: HostBudget,
     console.print(_ledger(declaration, budget))
     console.print(_limits(budget))
     console.print(Text.assemble("  ends first   ", (budget.binds_first, "bold")))
-    for taker, numbers in budget.numbers.items():
+    for name, numbers in (*budget.numbers.items(), ("disk", budget.disk)):
         if all_numbers:
             console.print()
-            console.print(_numbers(taker, numbers))
+            console.print(_numbers(name, numbers))
     if not all_numbers:
         console.print(Text("\n  every number with its reason: --numbers", style="dim"))
 
@@ -121,6 +121,7 @@ def budget_document(declaration: Declaration, budget: HostBudget) -> dict[str, A
             for taker, numbers in budget.numbers.items()
         },
         "limits": {name: _number(number) for name, number in budget.limits.items()},
+        "disk": {name: _number(number) for name, number in budget.disk.items()},
         "binds_first": budget.binds_first,
     }
 

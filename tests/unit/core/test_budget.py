@@ -12,7 +12,6 @@ from deployer.allocate import allocate
 from deployer.budget import Claim, share
 from deployer.errors import BudgetError
 from deployer.numbers import Provenance
-from deployer.priors import PRIORS
 
 machines = st.builds(
     host,
@@ -157,7 +156,7 @@ def test_a_thin_link_ends_first_and_says_so():
 
 
 @given(
-    st.integers(1, 64), st.integers(10, 100_000), st.booleans(), st.integers(4, 1000), st.sampled_from([32768, 262144])
+    st.integers(1, 64), st.integers(10, 100_000), st.booleans(), st.integers(64, 1000), st.sampled_from([32768, 262144])
 )
 @settings(max_examples=100, deadline=None)
 def test_limits_agree_at_every_size(cores, connections, tls, disk_gib, memory_mib):

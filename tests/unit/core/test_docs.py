@@ -11,9 +11,18 @@ from hosts import host
 
 from deployer import errors
 from deployer.allocate import allocate
+from deployer.compare import compare, sizes_of
+from deployer.explain import explain
 from deployer.inventory import load_inventory
 from deployer.plan import Change, Plan
-from deployer.report import budget as budget_report, error as error_report, lint as lint_report, plan as plan_report
+from deployer.report import (
+    budget as budget_report,
+    compare as compare_report,
+    error as error_report,
+    explain as explain_report,
+    lint as lint_report,
+    plan as plan_report,
+)
 from deployer.tasks import namespace
 from deployer.tasks.hosts import CHANGES_PENDING
 from deployer.tasks.shell import INTERRUPTED, READER_GONE
@@ -89,7 +98,7 @@ def examples() -> dict[str, dict[str, object]]:
 
 def test_every_schema_has_a_chapter_and_an_example():
     schemas = {budget_report.SCHEMA, plan_report.PLAN_SCHEMA, plan_report.DEPLOY_SCHEMA, verify_report.SCHEMA}
-    schemas |= {error_report.SCHEMA, lint_report.SCHEMA}
+    schemas |= {error_report.SCHEMA, lint_report.SCHEMA, compare_report.SCHEMA, explain_report.SCHEMA}
     assert set(examples()) == schemas
     assert set(re.findall(r"^## (deployer/\S+)", JSON_PAGE, re.MULTILINE)) == schemas
 
@@ -107,6 +116,8 @@ def documents() -> dict[str, dict[str, object]]:
     )
     found = [
         budget_report.budget_document(declaration, allocate(declaration)),
+        compare_report.comparison_document(declaration, compare(declaration, sizes_of("1c1g"))),
+        explain_report.explain_document("test1", explain(allocate(declaration), declaration, "limits.processor")),
         plan_report.plan_document(plan),
         plan_report.deploy_document(plan, None, None),
         verify_report.document(verdict),

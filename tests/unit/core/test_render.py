@@ -176,7 +176,7 @@ def test_a_static_file_of_the_last_release_is_not_served_under_the_address_of_th
 def test_tasks_and_descriptors_of_the_units_suffice_at_every_size(cores):
     connections = 100_000
     apps = {"blog": app(gunicorn=gunicorn(worker_memory_mib=24))}
-    declaration = host(cpu_cores=cores, memory_mib=65536, connections=connections, apps=apps)
+    declaration = host(cpu_cores=cores, memory_mib=65536, connections=connections, apps=apps, hardware={"disk_gib": 80})
     budget = allocate(declaration)
     result = render(declaration, budget)
     nginx = text_of(result, "/etc/systemd/system/nginx.service.d/60-deployer.conf")
