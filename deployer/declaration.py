@@ -27,6 +27,8 @@ class ServiceSettings(Declared):
 
     holds_databases: ClassVar[bool] = False
     """Whether apps may have their database there."""
+    runs_by_itself: ClassVar[bool] = True
+    """Whether it is a server, which could be on another host; a library of the apps is not."""
 
     def swap_made_mib(self, _hardware: Hardware) -> int:
         """Say how much swap the service makes, MiB."""
@@ -67,6 +69,13 @@ class Declaration(Declared):
         """Services of this host that apps may have their database in."""
         return tuple(
             name for name, one in self.settings.items() if isinstance(one, ServiceSettings) and one.holds_databases
+        )
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Services of this host that run by themselves, and so could be on another one."""
+        return tuple(
+            name for name, one in self.settings.items() if isinstance(one, ServiceSettings) and one.runs_by_itself
         )
 
     def database_of(self, app: str) -> str:

@@ -130,7 +130,7 @@ def _of_the_host(declaration: Declaration, shortage_mib: Shortage) -> Iterator[R
             declaration.model_copy(update={"unmanaged_mib": 0}),
         )
     used = {server for app in declaration.apps for server in declaration.servers_of(app)}
-    for server in sorted(used & declaration.settings.keys()):
+    for server in sorted(used.intersection(declaration.servers)):
         yield Remedy(f"{server} on another host (no services.{server} here)", _without_server(declaration, server))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from deployer.apps import AppPlaces
 from deployer.budget import Grant
 from deployer.declaration import Declaration
 from deployer.links import Access, Chain
 from deployer.numbers import Numbers, default, pinned
-from deployer.service import Rank, Service, Wanted
+from deployer.service import Rank, Remedy, Service, Wanted
 from deployer.services.sqlite.settings import (
     SqliteSettings,
     contradictions,
@@ -17,6 +17,9 @@ from deployer.services.sqlite.settings import (
     is_declared,
     settings_of,
 )
+
+#: Pages of the indexes that a small app reads again and again, KiB.
+SMALL_CACHE_KIB = 512
 
 
 def numbers(declaration: Declaration, _chain: Chain, _grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
@@ -41,6 +44,16 @@ def access(declaration: Declaration, app: str) -> Access:
     )
 
 
+def remedies(declaration: Declaration) -> Iterator[Remedy]:
+    """Offer to keep fewer pages."""
+    settings = settings_of(declaration)
+    if settings.cache_kib > SMALL_CACHE_KIB:
+        fewer = {**declaration.settings, "sqlite": settings.model_copy(update={"cache_kib": SMALL_CACHE_KIB})}
+        yield Remedy(
+            f"services.sqlite.cache_kib: {SMALL_CACHE_KIB}", declaration.model_copy(update={"settings": fewer})
+        )
+
+
 SERVICE = Service(
     name="sqlite",
     rank=Rank.DATA,
@@ -50,6 +63,7 @@ SERVICE = Service(
     wanted=lambda _declaration, _budget: Wanted(),
     settings=SqliteSettings,
     access=access,
+    remedies=remedies,
     contradictions=contradictions,
 )
 

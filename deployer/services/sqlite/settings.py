@@ -14,6 +14,7 @@ class SqliteSettings(ServiceSettings):
     """SQLite: a file in the app's own folder, read and written by the app itself; no server, no password."""
 
     holds_databases: ClassVar[bool] = True
+    runs_by_itself: ClassVar[bool] = False
 
     cache_kib: Annotated[int, Field(ge=64, le=1024 * 1024)] = 2048
     """Pages that each connection of an app may keep in memory, KiB: what the app sets as cache_size."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hosts import AppDatabase, app, gunicorn, host
 
-from deployer.allocate import allocate
+from deployer.allocate import allocate, shortage_mib
 from deployer.declaration import Declaration
+from deployer.errors import BudgetError
 from deployer.numbers import Provenance
 from deployer.render import render
 from deployer.services.sqlite import SERVICE, SqliteSettings
@@ -58,3 +60,14 @@ def test_a_service_that_nobody_uses_is_refused():
     assert "no app has its database in it" in message
     assert not list(SERVICE.contradictions(with_sqlite()))
     assert not list(SERVICE.contradictions(host()))
+
+
+def test_fewer_pages_are_offered_and_another_host_is_not():
+    declaration = with_sqlite(SqliteSettings(cache_kib=65_536), memory_mib=512, connections=100)
+    (offer,) = SERVICE.remedies(declaration)
+    assert shortage_mib(declaration) - shortage_mib(offer.declaration) >= 4 * 63
+    assert shortage_mib(offer.declaration) <= 0
+    with pytest.raises(BudgetError) as refused:
+        allocate(declaration)
+    assert "services.sqlite.cache_kib: 512" in str(refused.value)
+    assert "sqlite on another host" not in str(refused.value)
