@@ -7,10 +7,12 @@ dies or is restarted by systemd fails the gate at once, in both phases.
 from __future__ import annotations
 
 import http.client
+import select
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from . import systemctl, unitstate
 from .refusal import Refusal
@@ -38,10 +40,12 @@ def gate(probes: Sequence[dict[str, Any]], gate_s: float, progress: Progress) ->
     units = [probe["unit"] for probe in probes if probe["kind"] == "unit"]
     https = [probe for probe in probes if probe["kind"] == "http"]
     steady = _Steady(units)
+    # a process that died answers nothing, but its socket, which systemd holds, lets everybody wait
+    ask = partial(answer, meanwhile=steady.look)
     deadline = time.monotonic() + READY_WITHIN_S
     ready_at: float | None = None
     while ready_at is None or time.monotonic() < ready_at + gate_s:
-        waiting = steady.look() or next(filter(None, map(answer, https)), "")
+        waiting = steady.look() or next(filter(None, map(ask, https)), "")
         if waiting and ready_at is not None:
             raise Refusal("probe", f"it was ready, and then: {waiting}", detail=_last_words(units))
         if waiting and time.monotonic() > deadline:
@@ -86,8 +90,8 @@ class _Steady:
         return waiting
 
 
-def answer(probe: dict[str, Any]) -> str:
-    """Ask once by HTTP; return what is wrong with the answer, or nothing."""
+def answer(probe: dict[str, Any], meanwhile: Callable[[], object] = lambda: None) -> str:
+    """Ask once by HTTP; return what is wrong with the answer, or nothing. `meanwhile` is called now and then."""
     where = probe.get("socket") or f"{probe.get('address', '127.0.0.1')}:{probe.get('port')}"
     what = f"{'https' if probe.get('tls') else 'http'} {where}{probe['path']}"
     try:
@@ -95,6 +99,7 @@ def answer(probe: dict[str, Any]) -> str:
         try:
             host = probe.get("host") or "localhost"
             connection.request("GET", probe["path"], headers={"Host": host, "User-Agent": "deployer-gate"})
+            _wait_for(connection.sock, meanwhile)
             response = connection.getresponse()
             body = response.read(BODY_LIMIT_BYTES)
         finally:
@@ -107,6 +112,14 @@ def answer(probe: dict[str, Any]) -> str:
     if contains is not None and contains.encode() not in body:
         return f"{what}: the answer does not contain {contains!r}"
     return ""
+
+
+def _wait_for(link: socket.socket, meanwhile: Callable[[], object]) -> None:
+    until = time.monotonic() + ANSWER_WITHIN_S
+    while not select.select([link], [], [], INTERVAL_S)[0]:
+        if time.monotonic() > until:
+            raise TimeoutError("timed out")
+        meanwhile()
 
 
 def _connect(probe: dict[str, Any]) -> http.client.HTTPConnection:
