@@ -13,6 +13,7 @@ from rich.text import Text
 from deployer.budget import HostBudget
 from deployer.compare import Column, bought
 from deployer.declaration import Declaration
+from deployer.numbers import Derived
 
 SCHEMA = "deployer/comparison/1"
 
@@ -34,7 +35,10 @@ def print_comparison(console: Console, declaration: Declaration, columns: Sequen
         table.add_row(name, *cells, style="dim")
     table.add_section()
     for taker, name in bought(columns):
-        table.add_row(f"{taker}.{name}", *(_value(column.budget, taker, name) for column in columns))
+        numbers = [_number(column.budget, taker, name) for column in columns]
+        unit = next(number.unit for number in numbers if number)
+        values = (f"{number.value}" if number else "" for number in numbers)
+        table.add_row(Text.assemble(f"{taker}.{name} ", (unit, "dim")), *values)
     visitors = f"to hold {declaration.target.connections} visitors at once"
     console.print(
         Text.assemble((declaration.host, "bold"), f"   {', '.join(declaration.apps) or 'no app'}, {visitors}")
@@ -52,9 +56,8 @@ def _granted(budget: HostBudget | None, taker: str) -> str:
     return f"{budget.grants[taker].memory_mib}" if budget and taker in budget.grants else ""
 
 
-def _value(budget: HostBudget | None, taker: str, name: str) -> str:
-    number = budget.numbers.get(taker, {}).get(name) if budget else None
-    return f"{number.value} {number.unit}" if number else ""
+def _number(budget: HostBudget | None, taker: str, name: str) -> Derived | None:
+    return budget.numbers.get(taker, {}).get(name) if budget else None
 
 
 def comparison_document(declaration: Declaration, columns: Sequence[Column]) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def _column(column: Column, names: Sequence[tuple[str, str]]) -> dict[str, Any]:
         "numbers": {},
     }
     for taker, name in names if budget else ():
-        number = budget.numbers.get(taker, {}).get(name) if budget else None
+        number = _number(budget, taker, name)
         if number is not None:
             document["numbers"].setdefault(taker, {})[name] = {"value": number.value, "unit": number.unit}
     return document

@@ -181,8 +181,33 @@ def _change(chance: Random, data: dict[str, Any]) -> None:
             holder[key] = _nested(chance.choice((3, 30, 300)))
 
 
+#: What an app may say instead of how it was run.
+RUNNERS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("gunicorn", {"module": "a.b:c", "worker_class": "gthread", "wait_ms": 20, "compute_ms": 5}),
+    ("node", {"script": "server.js"}),
+    ("node", {"script": "server.js", "processes": 3, "pm2": True}),
+    ("java", {"jar": "app.jar"}),
+    ("java", {"jar": "app.jar", "heap_mib": 300, "threads": 10}),
+    ("go", {"program": "bin/app"}),
+    ("go", {"program": "bin/app", "arguments": ["-v", "a b", "50%", "$x"], "memory_mib": 100}),
+)
+
+
+def _run_otherwise(chance: Random, host: dict[str, Any]) -> None:
+    named = host.get("apps")
+    apps = [app for app in named.values() if isinstance(app, dict)] if isinstance(named, dict) else []
+    if apps:
+        app, (name, said) = chance.choice(apps), chance.choice(RUNNERS)
+        for other, _ in RUNNERS:
+            app.pop(other, None)
+        app[name] = copy.deepcopy(said)
+
+
 def _add(chance: Random, host: dict[str, Any]) -> None:
     """Add what is right in form; together such things may still contradict one another."""
+    if chance.random() < 0.15:
+        _run_otherwise(chance, host)
+        return
     (*way, last), values = chance.choice(PLAUSIBLE)
     holder: Any = host
     for key in way:
