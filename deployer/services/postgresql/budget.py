@@ -58,11 +58,21 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         f"shared_buffers x {PRIORS.postgresql_buffers_share:g}": PRIORS.postgresql_buffers_share
         * (settings.shared_buffers_mib or PRIORS.postgresql_buffers_floor_mib),
     }
+    priors = ("fixed_mib", "backend_mib", "work_areas", "buffers_share")
+    inputs = [
+        *(f"{TAKER}.{name}" for name in ("max_connections", "autovacuum_max_workers")),
+        *(f"priors.postgresql_{name}" for name in priors),
+    ]
     if parallel:
         parts[f"{parallel} parallel workers"] = parallel * (own_mib + _areas_mib(work_kib))
+        inputs.append(f"{TAKER}.max_parallel_workers")
+    if settings.work_mem_kib:
+        inputs.append("services.postgresql.work_mem_kib")
     if settings.shared_buffers_mib:
-        return [Claim(TAKER, parts)]
-    return [Claim(TAKER, parts, weight=WEIGHT, because="shared_buffers: rows in memory are not read from the disk")]
+        return [Claim(TAKER, parts, inputs=(*inputs, "services.postgresql.shared_buffers_mib"))]
+    inputs.append("priors.postgresql_buffers_floor_mib")
+    because = "shared_buffers: rows in memory are not read from the disk"
+    return [Claim(TAKER, parts, weight=WEIGHT, because=because, inputs=tuple(inputs))]
 
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:

@@ -39,11 +39,15 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         f"buffers of {clients} clients": float(_buffers_mib(clients)),
         f"cache of {cache_mib} MiB x {PRIORS.redis_memory_share:g}": cache_mib * PRIORS.redis_memory_share,
     }
+    inputs = [f"{TAKER}.maxclients", *(f"priors.redis_{name}" for name in ("fixed_mib", "client_kib", "memory_share"))]
     if settings.is_kept:
         parts["its copy while it is written to the disk"] = cache_mib * PRIORS.redis_copy_share
+        inputs += ["services.redis.persistence", "priors.redis_copy_share"]
     if settings.maxmemory_mib:
-        return [Claim(TAKER, parts)]
-    return [Claim(TAKER, parts, weight=WEIGHT, because="cache: more of it is found there")]
+        return [Claim(TAKER, parts, inputs=(*inputs, "services.redis.maxmemory_mib"))]
+    inputs.append("priors.redis_cache_floor_mib")
+    because = "cache: more of it is found there"
+    return [Claim(TAKER, parts, weight=WEIGHT, because=because, inputs=tuple(inputs))]
 
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
