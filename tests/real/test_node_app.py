@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,26 @@ def test_the_shop_sells_while_it_is_broken_and_replaced(vps: Any, tmp_path: Path
     assert_limits_are_the_budget_s(shop)
     assert_a_second_deploy_changes_nothing(shop)
     assert_carries_a_light_load(shop)
+    assert_an_order_is_told_live_and_paid(shop)
     assert_a_killed_process_comes_back_unnoticed(shop, "app-shop@2.service")
     assert_a_new_release_loses_no_request(shop)
     assert_a_release_that_does_not_start_is_returned(shop, "server.js", BROKEN)
+
+
+def assert_an_order_is_told_live_and_paid(shop: Example) -> None:
+    """Buy something while somebody watches the stock; the worker is killed before, and does its work after that."""
+    shop.host.sh("systemctl kill -s KILL app-shop-worker@1")
+    slug = shop.get("/")[1].decode().split('href="/product/')[1].split('"')[0]
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with socket.create_connection((shop.host.address, 80), 20) as watching:
+        watching.sendall(
+            f"GET /live HTTP/1.1\r\nHost: {shop.name}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n".encode()
+        )
+        assert watching.recv(4096).startswith(b"HTTP/1.1 101 ")
+        put = shop.request("POST", "/cart", f"product={slug}".encode(), **form)[0]
+        cookie = put.headers["Set-Cookie"].split(";")[0]
+        order = shop.request("POST", "/order", b"", Cookie=cookie, **form)[0].headers["Location"]
+        assert b"stock" in watching.recv(4096)
+    assert eventually(lambda: b"paid" in shop.get(order)[1])
+    shop.host.sh("systemctl start app-shop-cleanup.service")

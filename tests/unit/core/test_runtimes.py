@@ -246,6 +246,9 @@ def test_two_apps_cannot_have_one_port() -> None:
     assert path == ("apps", "other", "go", "port")
     assert message == "port 8081 belongs to app shop already"
     assert not list(java.SERVICE.contradictions(both))
+    twice = host(apps={"shop": java_app(), "other": java_app().model_copy(update={"server_names": ("o.example",)})})
+    ((path, _),) = java.SERVICE.contradictions(twice)
+    assert path == ("apps", "other", "java", "port")
 
 
 def test_ports_of_outgoing_connections_are_refused() -> None:
