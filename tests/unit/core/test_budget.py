@@ -196,7 +196,8 @@ def test_a_redo_log_grows_with_the_pool_and_stops_at_the_disk():
             "mysql", "innodb_log_file_size"
         )
 
-    assert log(1024, 20) == 96
+    assert log(1024, 20) == 88
+    assert log(2048, 20) == 120
     assert log(65536, 1000) == 4096
     assert log(65536, 20) == 20 * 1024 // 50 // 8 * 8
 
@@ -212,7 +213,7 @@ def test_an_answer_may_take_as_long_as_the_app_s_own_timeout():
 
 
 def test_memory_counts_visitors_at_the_price_that_the_ledger_takes():
-    for tls, each_kib in ((TLS, 89), (None, 65)):
+    for tls, each_kib in ((TLS, 131), (None, 95)):
         budget = allocate(host(apps={"blog": app(tls=tls)}))
         assert f"at {each_kib} KiB each" in budget.limits["memory"].because
     assert "on 1 core x" in allocate(host()).limits["processor"].because
