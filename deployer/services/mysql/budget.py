@@ -51,7 +51,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         "mysql.table_open_cache",
         *(flavour.prior(name) for name in ("fixed_mib", "connection_mib", "open_table_kib")),
     ]
-    if settings.performance_schema:
+    if settings.performance_schema == "on":
         large = "_large" if connections > DEFAULT_CONNECTIONS else ""
         inputs += ["services.mysql.performance_schema", flavour.prior(f"performance_schema{large}_mib")]
     if not pool_mib:
@@ -66,7 +66,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
 
 
 def _performance_schema(flavour: Flavour, settings: MysqlSettings, connections: int) -> Mapping[str, float]:
-    if not settings.performance_schema:
+    if settings.performance_schema == "off":
         return {}
     small_mib, large_mib = flavour.performance_schema_mib[settings.series], flavour.performance_schema_large_mib
     return {"performance_schema": small_mib if connections <= DEFAULT_CONNECTIONS else large_mib}
@@ -92,7 +92,7 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
 
 
 def _switch(settings: MysqlSettings) -> Derived:
-    value = "ON" if settings.performance_schema else "OFF"
+    value = settings.performance_schema.upper()
     if settings.pins("performance_schema"):
         return pinned(value, "", "services.mysql.performance_schema")
     return default(value, "", "it would cost more than the buffer pool of a small host")

@@ -24,11 +24,9 @@ def _numbers(sizes: Sizes) -> Numbers:
         "tmp_memory_table_size": default(TEMPORARY_TABLE_KIB // 1024, "MiB", "each connection may have one"),
         "max_heap_table_size": default(TEMPORARY_TABLE_KIB // 1024, "MiB", "must not be less than the other"),
         "aria_pagecache_buffer_size": default(8, "MiB", "temporary tables on disk; the server's own default is 128"),
-        "expire_logs_days": default(
-            BINLOG_DAYS if sizes.settings.binlog else 0,
-            "days",
-            "a weekend's worth" if sizes.settings.binlog else "there is no binlog; Debian's 10 makes the server warn",
-        ),
+        "expire_logs_days": default(BINLOG_DAYS, "days", "a weekend's worth")
+        if sizes.settings.binlog == "on"
+        else default(0, "days", "there is no binlog; Debian's 10 makes the server warn"),
     }
 
 

@@ -70,7 +70,7 @@ def _numbers(sizes: Sizes) -> Numbers:
         "tmp_table_size": default(4, "MiB", "one in-memory table, within temptable_max_ram"),
         "max_heap_table_size": default(4, "MiB", "a table that a user declares to be in memory"),
     }
-    if sizes.settings.binlog:
+    if sizes.settings.binlog == "on":
         found["binlog_expire_logs_seconds"] = default(BINLOG_S, "s", "three days: a weekend's worth")
     return found
 

@@ -31,8 +31,8 @@ def _of_the_server(declaration: Declaration) -> Iterator[Remedy]:
     if settings.max_connections is not None:
         changed = _with(declaration, settings, max_connections=None)
         yield Remedy("leave out services.mysql.max_connections", changed)
-    if settings.performance_schema:
-        changed = _with(declaration, settings, performance_schema=False)
+    if settings.performance_schema == "on":
+        changed = _with(declaration, settings, performance_schema="off")
         yield Remedy("services.mysql.performance_schema: off", changed)
     if settings.flavour == "mysql":
         changed = _with(declaration, settings, flavour="mariadb", version="10.11")

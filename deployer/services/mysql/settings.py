@@ -14,6 +14,7 @@ TAKER = "mysql"
 
 FlavourName = Literal["mariadb", "mysql"]
 Series = Literal["10.11", "11.4", "11.8", "8.0", "8.4", "9.7"]
+Switch = Literal["off", "on"]
 #: Release series of each flavour; the first is taken where the inventory names none.
 SERIES: Mapping[FlavourName, tuple[Series, ...]] = {
     "mariadb": ("10.11", "11.4", "11.8"),
@@ -31,11 +32,11 @@ class MysqlSettings(ServiceSettings):
     version: Series | None = None
     """Release series of the server. MariaDB: 10.11 (Debian 12; the default), 11.4, 11.8 (Debian 13). MySQL: 8.0
     (Ubuntu 24.04), 8.4 (the default), 9.7."""
-    performance_schema: bool = False
+    performance_schema: Switch = "off"
     """Let the server watch itself; it costs some 100 MiB with MariaDB, 140 with MySQL, more with many connections."""
     durability: Literal["strict", "relaxed"] = "strict"
     """relaxed writes the log to the disk once a second: a power cut loses what was committed in the last one."""
-    binlog: bool = False
+    binlog: Switch = "off"
     """Keep a log of all changes for three days, for replicas and for a return to any moment since a backup."""
     innodb_buffer_pool_size_mib: Annotated[int, Field(ge=16, le=256 * 1024)] | None = None
     """Pin of the buffer pool, MiB."""

@@ -67,7 +67,7 @@ def storage_numbers(flavour: Flavour, settings: MysqlSettings, hardware: Hardwar
         ),
         "key_buffer_size": default(1, "MiB", "no MyISAM tables; the server's own default is 8 or 128"),
     }
-    if settings.binlog:
+    if settings.binlog == "on":
         found["log_bin"] = pinned("binlog", "", "services.mysql.binlog")
         found["sync_binlog"] = _durability(
             settings, strict=1, relaxed=0, because="a change is on the disk with its commit"

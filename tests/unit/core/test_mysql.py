@@ -93,9 +93,9 @@ def databases(draw: st.DrawFn) -> MysqlSettings:
     return MysqlSettings(
         flavour=flavour,
         version=version,
-        performance_schema=draw(st.booleans()),
+        performance_schema=draw(st.sampled_from(["off", "on"])),
         durability=draw(st.sampled_from(["strict", "relaxed"])),
-        binlog=draw(st.booleans()),
+        binlog=draw(st.sampled_from(["off", "on"])),
         innodb_buffer_pool_size_mib=draw(st.none() | st.integers(16, 6000)),
         max_connections=draw(st.none() | st.integers(60, 1000)),
     )
@@ -141,7 +141,7 @@ def test_more_memory_never_makes_a_pool_smaller():
 
 
 def test_every_number_leads_back_to_what_was_declared():
-    declared = MysqlSettings(flavour="mysql", binlog=True, durability="relaxed", performance_schema=True)
+    declared = MysqlSettings(flavour="mysql", binlog="on", durability="relaxed", performance_schema="on")
     budget = allocate(host(memory_mib=4096, mysql=declared))
     for name, number in budget.numbers["mysql"].items():
         assert number.inputs or number.provenance is Provenance.DEFAULT, name
@@ -182,7 +182,7 @@ def test_what_cannot_be_meant_is_said_once(declared, place, words):
 
 
 def test_mysql_on_the_smallest_host_is_refused_with_what_would_help():
-    declared = MysqlSettings(flavour="mysql", version="8.4", performance_schema=True)
+    declared = MysqlSettings(flavour="mysql", version="8.4", performance_schema="on")
     declaration = host(memory_mib=1024, mysql=declared)
     with pytest.raises(BudgetError) as caught:
         allocate(declaration)
