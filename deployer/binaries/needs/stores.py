@@ -1,4 +1,4 @@
-"""What Redis and Valkey need: empty, full, and while a copy is written and every key changes."""
+"""What Redis and Valkey need: empty, full, while values change in size, while a copy is written."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from deployer.sandbox import Inside
 
 MAXMEMORY_MIB: Final = 64
 _VALUE_BYTES: Final = 1000
-#: Keys that the writers choose from: a little more than what fits, so that the store stays full.
+#: Values that are written over by others of another size, as in a cache of pages: that leaves gaps.
+_SIZES_BYTES: Final = (100, 5000, 700, 2000, 300, 1000)
+#: The allocator gives free pages back after ten seconds.
+_DECAY_S: Final = 12
+#: Keys that the writers choose from: more than what fits, so that the store stays full.
 _KEYS: Final = 60_000
-_WRITES: Final = 150_000
+_WRITES: Final = 60_000
 _WATCH_S: Final = 30
 _TITLES: Final = {"redis": "Redis", "valkey": "Valkey"}
 
@@ -40,20 +44,29 @@ def _measure(place: Inside, flavour: redis_server.Flavour) -> Iterator[Figure]:
     place.lay({config: ("\n".join(lines) + "\n").encode()})
     with redis_server.store(place, flavour, config) as server:
         yield Figure(f"{name}: empty", settled_mib([server.main]))
-        _write(place, flavour)
+        _write(place, flavour, 2 * _WRITES, _VALUE_BYTES)
         full_mib = settled_mib([server.main])
-        yield Figure(f"{name}: full at maxmemory {MAXMEMORY_MIB} MiB", full_mib)
-        yield Figure(f"{name}: full / maxmemory", full_mib / MAXMEMORY_MIB, "ratio")
+        yield Figure(f"{name}: full at maxmemory {MAXMEMORY_MIB} MiB, values of one size", full_mib)
         # the copy waits a little at each key, so that every one is written to meanwhile
         redis_server.command(place, flavour, "CONFIG", "SET", "rdb-key-save-delay", "200")
         redis_server.command(place, flavour, "BGSAVE")
         peak_mib = _peak_while_writing(place, flavour, server)
         yield Figure(f"{name}: peak while a copy is written and every key changes", peak_mib)
         yield Figure(f"{name}: what the copy adds / maxmemory", (peak_mib - full_mib) / MAXMEMORY_MIB, "ratio")
+        peak_mib = 0.0
+        for value_bytes in _SIZES_BYTES:
+            _write(place, flavour, _WRITES, value_bytes)
+            peak_mib = max(peak_mib, memory_mib([server.main]))
+        title = "peak while values of many sizes replace one another"
+        yield Figure(f"{name}: {title} / maxmemory", peak_mib / MAXMEMORY_MIB, "ratio")
+        time.sleep(_DECAY_S)
+        yield Figure(f"{name}: {_DECAY_S} s after that / maxmemory", memory_mib([server.main]) / MAXMEMORY_MIB, "ratio")
 
 
 def _peak_while_writing(place: Inside, flavour: redis_server.Flavour, server: Server) -> float:
-    writer = place.start(_writer(flavour), log=(server.output.parent / "writer.output").open("ab"))
+    writer = place.start(
+        _writer(flavour, 2 * _WRITES, _VALUE_BYTES), log=(server.output.parent / "writer.output").open("ab")
+    )
     peak_mib, end = 0.0, time.monotonic() + _WATCH_S
     while writer.poll() is None and time.monotonic() < end:
         peak_mib = max(peak_mib, memory_mib([server.main, *server.children]))
@@ -62,10 +75,10 @@ def _peak_while_writing(place: Inside, flavour: redis_server.Flavour, server: Se
     return peak_mib
 
 
-def _write(place: Inside, flavour: redis_server.Flavour) -> None:
-    place.check(_writer(flavour), timeout_s=120)
+def _write(place: Inside, flavour: redis_server.Flavour, writes: int, value_bytes: int) -> None:
+    place.check(_writer(flavour, writes, value_bytes), timeout_s=120)
 
 
-def _writer(flavour: redis_server.Flavour) -> list[str]:
+def _writer(flavour: redis_server.Flavour, writes: int, value_bytes: int) -> list[str]:
     words = [f"{flavour}-benchmark", "-s", redis_server.socket_of(flavour), "-q", "-t", "set", "-P", "16"]
-    return [*words, "-n", str(_WRITES), "-r", str(_KEYS), "-d", str(_VALUE_BYTES)]
+    return [*words, "-n", str(writes), "-r", str(_KEYS), "-d", str(value_bytes)]
