@@ -18,6 +18,8 @@ SOLD_MIB = (512, 1024, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768,
 FEWEST_CONNECTIONS = 10
 #: Nobody is told to serve less than a tenth of the visitors.
 FEWEST_SHARE = 10
+#: A ledger of many takers shows their sums alone: it shall fit on a screen.
+MOST_LINES, MOST_SHOWN = 36, 12
 #: More changes than this at once are no advice but another host.
 MOST_TOGETHER = 6
 
@@ -66,14 +68,19 @@ def refusal(
     ]
     lines += [f"  {usable_mib:>6} MiB  usable (0.95 of what is declared)"]
     lines += [f"  {-reserve.mib:>6} MiB  kept for {reserve.name}" for reserve in reserves]
+    in_parts = sum(1 + len(claim.parts) for claim in claims) <= MOST_LINES
     for claim in claims:
         lines.append(f"  {-claim.fixed_mib:>6} MiB  {claim.taker}")
-        lines += [f"              {mib:7.1f}  {name}" for name, mib in claim.parts.items()]
+        if in_parts:
+            lines += [f"              {mib:7.1f}  {name}" for name, mib in claim.parts.items()]
     lines += [f"  {-missing:>6} MiB  left", ""]
     single = gains(declaration, remedies, shortage_mib)
     if single:
         lines.append("  what would help:")
-        lines += [f"    {one.mib:>+6} MiB  {one.remedy.words}{' (then it fits)' if one.fits else ''}" for one in single]
+        lines += [
+            f"    {one.mib:>+6} MiB  {one.remedy.words}{' (then it fits)' if one.fits else ''}"
+            for one in single[:MOST_SHOWN]
+        ]
     if not any(one.fits for one in single) and (several := together(declaration, remedies, shortage_mib)):
         lines.append(f"    together: {' + '.join(one.remedy.words for one in several)} (then it fits)")
     enough = next((sold for sold in SOLD_MIB if _missing(_with_memory(declaration, sold), shortage_mib) <= 0), None)

@@ -105,3 +105,10 @@ def test_long_lived_connections_are_not_advised_away():
     chat = app(websockets={"path": "/live", "connections": 3500})
     text = refusal_of(host(connections=4000, apps={"blog": chat}))
     assert all(int(number) >= 3500 for number in re.findall(r"target\.connections: (\d+)", text))
+
+
+def test_a_refused_ledger_of_many_apps_still_fits_on_a_screen():
+    many = {f"app{n}": app(server_names=(f"{n}.example",)) for n in range(20)}
+    text = refusal_of(host(apps=many))
+    assert len(text.splitlines()) < 50
+    assert re.search(r"-\d+ MiB  app19$", text, re.MULTILINE)
