@@ -57,7 +57,6 @@ class Priors:
     postgresql_work_areas: int
     postgresql_buffers_floor_mib: int
     postgresql_buffers_share: float
-    postgresql_buffers_share: float
     postgresql_datadir_mib: int
     redis_fixed_mib: float
     redis_client_kib: float
