@@ -167,10 +167,13 @@ def _with(declaration: Declaration, name: str, app: App, settings: JavaSettings,
 
 
 def contradictions(declaration: Declaration) -> Contradictions:
-    """Refuse ports that cannot be had, options that undo the budget, and jobs without room for a machine."""
+    """Refuse ports and versions that cannot be had, options that undo the budget, jobs without room for a machine."""
     yield from port_contradictions(declaration, "java")
+    first = next((settings.version for _, settings in apps_of(declaration).values()), "")
     for name, (app, settings) in apps_of(declaration).items():
         place = ("apps", name, "java")
+        if settings.version != first:
+            yield (*place, "version"), f"/usr/bin/java is of one version; another app of this host has {first}"
         for number, option in enumerate(settings.options):
             for own, key in OWN_OPTIONS.items():
                 if option.startswith(own):

@@ -179,8 +179,11 @@ def _with(declaration: Declaration, name: str, app: App, settings: NodeSettings,
 
 
 def contradictions(declaration: Declaration) -> Contradictions:
-    """Refuse ports that cannot be had, and a port for PM2, whose processes share one socket of systemd's."""
+    """Refuse ports and versions that cannot be had, and a port for PM2, whose processes share one socket."""
     yield from port_contradictions(declaration, "node")
+    first = next((settings.version for _, settings in apps_of(declaration).values()), "")
     for name, (_, settings) in apps_of(declaration).items():
+        if settings.version != first:
+            yield ("apps", name, "node", "version"), f"a host has one nodejs package; another app has version {first}"
         if settings.pm2 and settings.port is not None:
             yield ("apps", name, "node", "port"), "PM2's processes share a socket that systemd holds; leave out port"

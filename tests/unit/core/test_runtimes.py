@@ -261,3 +261,12 @@ def test_ports_of_outgoing_connections_are_refused() -> None:
 def test_pm2_takes_no_port() -> None:
     ((path, _),) = node.SERVICE.contradictions(host_of(node_app(pm2=True, port=3000)))
     assert path == ("apps", "shop", "node", "port")
+
+
+@pytest.mark.parametrize(
+    ("service", "one", "versions"), [(node, node_app, ("18", "20")), (java, java_app, ("17", "21"))]
+)
+def test_a_host_has_one_version_of_a_runtime(service: Any, one: Any, versions: tuple[str, str]) -> None:
+    first, second = (one(port=3000 + 100 * number, version=version) for number, version in enumerate(versions))
+    found = list(service.SERVICE.contradictions(host(apps={"shop": first, "other": second})))
+    assert [path[1::2] for path, _ in found] == [("other", "version")]
