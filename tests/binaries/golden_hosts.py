@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from deployer.allocate import allocate
 from deployer.budget import HostBudget
+from deployer.catalog import running
+from deployer.declaration import Declaration
 from deployer.inventory import Inventory, load_inventory
 from deployer.render import render
 
@@ -45,13 +47,12 @@ class GoldenHost:
         for service, fields in {**DECLARED[release], **declared}.items():
             if service in settings:
                 settings[service] = declared_again(settings[service], fields)
-        if name in NAMES and all(
-            settings[each].model_dump() == was.model_dump() for each, was in declaration.settings.items()
-        ):
+        redeclared = declaration.model_copy(update={"settings": settings})
+        if name in NAMES and packages_of(redeclared) == packages_of(declaration):
             return cls(committed(name), allocate(declaration))
         memory_mib = declaration.hardware.memory_mib * MEMORY_FACTORS.get(release, 1)
         hardware = declaration.hardware.model_copy(update={"memory_mib": memory_mib})
-        for_release = declaration.model_copy(update={"settings": settings, "hardware": hardware})
+        for_release = redeclared.model_copy(update={"hardware": hardware})
         budget = allocate(for_release)
         return cls({file.path: file.content for file in render(for_release, budget).files}, budget)
 
@@ -83,6 +84,11 @@ def committed(name: str) -> Mapping[str, bytes]:
 def having(folder: str) -> list[str]:
     """Names of the golden hosts that have a file below a folder."""
     return [name for name in NAMES if any(path.startswith(folder) for path in committed(name))]
+
+
+def packages_of(declaration: Declaration) -> dict[str, str]:
+    """Release series of each server that a host has, by package."""
+    return {name: series for service in running(declaration) for name, series in service.versions(declaration).items()}
 
 
 def declared_again(settings: Any, fields: Mapping[str, Any]) -> Any:
