@@ -14,6 +14,13 @@ from golden_hosts import GoldenHost
 from deployer.sandbox import Inside, debian_tree, inside
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # a tree that this machine does not have yet is made by the first who asks, which is no test's own time
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300, func_only=True))
+
+
 @pytest.fixture(scope="session")
 def tree(sandbox: Any) -> Iterator[Callable[[str], Path]]:
     """Give trees by name; each is made once on a machine, and held until the end of the run."""

@@ -13,7 +13,7 @@ from deployer.sandbox import Recipe, SandboxError, debian_tree, made_trees, tree
 from deployer.sandbox.places import places
 from deployer.sandbox.programs import remove_tree
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]  # it makes trees
 NAME = "tiny"
 ASKING = """
 import sys
@@ -46,7 +46,7 @@ def test_two_processes_make_it_once_and_what_was_left_half_made_is_gone(recipes:
     half = half.with_name(f"{half.name}.part")
     (half / "left/over").mkdir(parents=True)
     asking = [subprocess.Popen([sys.executable, "-c", ASKING], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = "".join(each.communicate(timeout=200)[0] for each in asking)
+    said = "".join(each.communicate(timeout=600)[0] for each in asking)
     assert [each.returncode for each in asking] == [0, 0]
     assert said.count("making the tree") == 1
     assert said.count("True\n") == 2
