@@ -8,10 +8,11 @@ from pathlib import Path
 from invoke.context import Context
 
 from deployer.allocate import allocate
+from deployer.inventory import load_inventory
 from deployer.inventory.schema import schema_text
 from deployer.render import render
 from deployer.report.terminal import result_console
-from deployer.tasks.shell import read_inventory, task
+from deployer.tasks.shell import task
 
 GOLDEN = Path("tests/golden")
 SCHEMA_FILE = Path("inventories/schema.json")
@@ -31,9 +32,9 @@ def schema(_context: Context, *, check: bool = False) -> int:
 
 
 @task
-def golden(_context: Context, *, inventory: str = "") -> None:
-    """Write tests/golden/ anew: every file of every host of the example, as it is rendered now."""
-    for name, entry in read_inventory(inventory).entries.items():
+def golden(_context: Context) -> None:
+    """Write tests/golden/ anew: every file of the example's hosts and of the typical sizes, as it is rendered now."""
+    for name, entry in load_inventory([Path("inventories"), GOLDEN / "hosts.yml"]).entries.items():
         folder = GOLDEN / name
         shutil.rmtree(folder, ignore_errors=True)
         for file in render(entry.declaration, allocate(entry.declaration)).files:

@@ -77,14 +77,17 @@ def _text(entry: Entry, lifted: Filled, limited: Filled, seconds: int) -> tuple[
         *_table(rows),
         "",
         f"Together at most {lifted.together_mib:.0f} MiB without limits, {limited.together_mib:.0f} with them.",
-        (
-            f"With limits: {limited.oom_kills} OOM kills, {limited.restarts} restarts; {limited.visitors.held} visitors "
-            f"held at once, answers {_counts(limited.visitors.statuses)}, failures {_counts(limited.visitors.failures)}."
-        ),
+        f"With limits: {limited.oom_kills} OOM kills, {limited.restarts} restarts.",
+        _of_visitors(limited),
         *(f"{service}: {said}." for service, said in limited.said.items()),
         "",
     ]
     return "\n".join(lines), missed
+
+
+def _of_visitors(filled: Filled) -> str:
+    seen = filled.visitors
+    return f"{seen.held} visitors at once; answers {_counts(seen.statuses)}; failures {_counts(seen.failures)}."
 
 
 def _outcome(ratio: float) -> str:

@@ -70,7 +70,7 @@ class GoldenHost:
 
 @cache
 def inventory() -> Inventory:
-    return load_inventory([ROOT / "inventories", Path(__file__).with_name("inventory.yml")])
+    return load_inventory([ROOT / "inventories", GOLDEN / "hosts.yml", Path(__file__).with_name("inventory.yml")])
 
 
 @cache

@@ -18,6 +18,8 @@ from deployer.render import SHIPPED, Rendered, render, systemd_word
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests/golden"
+INVENTORIES = [ROOT / "inventories", GOLDEN / "hosts.yml"]
+HOSTS = ["blog1", "mini1", "shop1", *(f"vps-{size}" for size in ("1c1g", "1c2g", "2c2g", "2c4g", "4c4g", "4c8g"))]
 
 
 def rendered(declaration, **more) -> Rendered:
@@ -28,15 +30,19 @@ def text_of(result: Rendered, path: str) -> str:
     return next(file.content for file in result.files if file.path == path).decode()
 
 
-@pytest.mark.parametrize("name", ["blog1", "mini1", "shop1"])
-def test_the_example_hosts_render_as_committed(name):
-    entry = load_inventory([ROOT / "inventories"]).entry(name)
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_golden_hosts_render_as_committed(name):
+    entry = load_inventory(INVENTORIES).entry(name)
     found = {file.path: file.content.decode() for file in rendered(entry.declaration).files}
     folder = GOLDEN / name
     committed = {
         "/" + path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()
     }
     assert found == committed, "if this change is meant: invoke dev.golden, and look at the difference"
+
+
+def test_every_golden_tree_has_its_host():
+    assert sorted(HOSTS) == sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
 
 
 def test_rendering_twice_gives_the_same_bytes():

@@ -1,0 +1,28 @@
+# Written by deployer from inventory entry vps-1c2g: 1 core, 2048 MiB, 1000 connections.
+# The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
+#   MemoryMax = 144 MiB: fixed 144 + share 0 (derived)
+#   workers = 1 processes: one event loop keeps one core busy; 1 fit into 144 MiB (derived)
+#   timeout = 30 s: a silent worker is replaced then (default)
+#   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
+#   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
+#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (default)
+#   max_requests = 0 requests: never: a worker that is replaced cuts its long-lived connections (default)
+#   max_requests_jitter = 0 requests: a tenth: workers are not all replaced at once (derived)
+
+# The socket is systemd's (app-feed.socket); gunicorn takes it over from LISTEN_FDS.
+workers = 1
+worker_class = "aiohttp.GunicornWebWorker"
+timeout = 30
+graceful_timeout = 20
+keepalive = 75
+backlog = 4096
+max_requests = 0
+max_requests_jitter = 0
+worker_tmp_dir = "/dev/shm"
+# Only nginx can reach the socket, so what it says about the visitor is true.
+forwarded_allow_ips = "*"
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+proc_name = "feed"

@@ -1,0 +1,28 @@
+# Written by deployer from inventory entry vps-4c8g: 4 cores, 8192 MiB, 4000 connections.
+# The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
+#   MemoryMax = 416 MiB: fixed 128 + share 288 (derived)
+#   workers = 4 processes: one event loop keeps one core busy; 4 fit into 416 MiB (derived)
+#   timeout = 30 s: a silent worker is replaced then (default)
+#   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
+#   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
+#   backlog = 4096 connections: a burst of visitors waits in the kernel; more than it takes is cut (default)
+#   max_requests = 20000 requests: a worker is replaced now and then, against leaks; a tenth of it is jitter (default)
+#   max_requests_jitter = 2000 requests: a tenth: workers are not all replaced at once (derived)
+
+# The socket is systemd's (app-notes.socket); gunicorn takes it over from LISTEN_FDS.
+workers = 4
+worker_class = "uvicorn_worker.UvicornWorker"
+timeout = 30
+graceful_timeout = 20
+keepalive = 75
+backlog = 4096
+max_requests = 20000
+max_requests_jitter = 2000
+worker_tmp_dir = "/dev/shm"
+# Only nginx can reach the socket, so what it says about the visitor is true.
+forwarded_allow_ips = "*"
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+proc_name = "notes"
