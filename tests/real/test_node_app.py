@@ -38,7 +38,7 @@ def site(vps: Any, tmp_path_factory: pytest.TempPathFactory) -> Example:
     folder = tmp_path_factory.mktemp("probe")
     shutil.copytree(PROBE / "node", folder / "probe")
     said = {"services": {}, "app": {"node": {"script": "server.js"}}}
-    found = Example(vps("node", cpu_cores=2), folder, app="probe", said=said)
+    found = Example(vps("node", cpu_cores=2, memory_mib=1536), folder, app="probe", said=said)
     found.write()
     return found
 
