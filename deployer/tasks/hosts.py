@@ -135,6 +135,9 @@ def deploy(
     """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed.
 
     With nothing to change, the host is not load-tested either. `deployer --dry deploy --host NAME` only plans.
+
+    Experimental, as it was never load-tested by the project: MySQL, MariaDB 11.x, PostgreSQL 17, Redis 8, Valkey,
+    Node.js 20 and 22, Java 21, swap. The plan says so for a host that has them.
     """
     entry, found = entry_of(host, inventory)
     only_plan = bool(context.config.run.dry)
