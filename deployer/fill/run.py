@@ -34,12 +34,15 @@ class Taken:
         predicted_mib: Its MemoryMax, for all its units.
         peak_mib: The most that its units needed at once: anonymous and shared memory, MiB.
         sockets_mib: Part of the prediction that is the kernel's memory for sockets, which the peak does not count.
+        driven: Whether the test can drive it to its worst case; the heap of an app that runs on Node.js, Java or Go is
+            as full as its own code makes it, and so is a worker or a timer.
     """
 
     taker: str
     predicted_mib: int
     peak_mib: float
     sockets_mib: float = 0.0
+    driven: bool = True
 
     @property
     def ratio(self) -> float:
@@ -140,7 +143,14 @@ def _used_mib(sampled: Mapping[str, Mapping[str, Any]], names: Sequence[str]) ->
 def _taken(rendered: Rendered, taker: str, peak_mib: float) -> Taken:
     claim, grant = rendered.budget.claims[taker], rendered.budget.grants[taker]
     sockets = sum(mib for name, mib in claim.parts.items() if "sockets" in name)
-    return Taken(taker=taker, predicted_mib=grant.memory_mib, peak_mib=peak_mib, sockets_mib=sockets)
+    link = rendered.budget.chain.links.get(taker)
+    return Taken(
+        taker=taker,
+        predicted_mib=grant.memory_mib,
+        peak_mib=peak_mib,
+        sockets_mib=sockets,
+        driven=link is None or (link.runner is not None and not link.runner.job_environment),
+    )
 
 
 def _drive(
@@ -154,7 +164,7 @@ def _drive(
             running[service] = pool.submit(host.sh, command, timeout_s=seconds + PREPARATION_S)
         say(f"{entry.host.target.connections} visitors who read slowly")
         over = threading.Event()
-        reloads = pool.submit(_reload_nginx, host, over)
+        reload = pool.submit(_reload_nginx, host, over, 2 / 3 * seconds)
         seen = visit_slowly(_visit(entry, seconds + 30))
         while any(not each.done() for each in running.values()):  # the databases are filled before they are worked
             again = visit_slowly(_visit(entry, 30))
@@ -162,13 +172,13 @@ def _drive(
             seen.failures.update(again.failures)
             seen.held = max(seen.held, again.held)
         over.set()
-        reloads.result()
+        reload.result()
         return {service: each.result().strip() for service, each in running.items()}, seen
 
 
-def _reload_nginx(host: SandboxHost, over: threading.Event) -> None:
-    """A reload doubles nginx's workers for as long as visitors of the old ones stay."""
-    while not over.wait(20):
+def _reload_nginx(host: SandboxHost, over: threading.Event, after_s: float) -> None:
+    """Reload once, late: old workers and new ones live side by side until the last slow reader has left or is cut."""
+    if not over.wait(after_s):
         host.sh("systemctl reload nginx.service")
 
 

