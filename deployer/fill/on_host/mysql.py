@@ -18,6 +18,7 @@ HEAVY = (
     "SELECT COUNT(*) FROM (SELECT pad, filler FROM t WHERE id <= 60000 ORDER BY filler LIMIT 50000) y;"
 )
 QUERY_TIMEOUT_S = 600
+PATIENCE_S = 60
 
 
 class Server:
@@ -27,11 +28,17 @@ class Server:
         self.argv = [program, "--no-defaults", "--protocol=socket", "--user=root", "--batch", "--skip-column-names"]
 
     def query(self, text: str) -> str:
-        """Run statements and give what they answer."""
-        done = subprocess.run(
-            self.argv, input=text, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=True
-        )
-        return done.stdout.strip()
+        """Run statements and give what they answer; while every connection is taken, wait for one."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            done = subprocess.run(
+                self.argv, input=text, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=False
+            )
+            if done.returncode == 0:
+                return done.stdout.strip()
+            if "Too many connections" not in done.stderr or time.monotonic() > end:
+                sys.exit(f"{text[:80]}: {done.stderr.strip()}")
+            time.sleep(1)
 
     def number(self, text: str) -> int:
         """Run a statement that answers one number."""
