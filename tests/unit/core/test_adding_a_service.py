@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from page_as_package import installed_from_the_page
 
-ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs/adding-a-service.md"
 INVENTORY = """
 hosts:
   web1:
@@ -31,22 +30,7 @@ hosts:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the page's files, and what an installer would write of its pyproject.toml."""
-    folder = tmp_path_factory.mktemp("package")
-    captioned = re.compile(r"^`(memcached_for_deployer/[\w./-]+)`\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    files = captioned.findall(PAGE.read_text())
-    assert len(files) == 7
-    for name, text in files:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    entry = re.search(r'entry-points\."(.+?)"\]\n(\w+ = )"(.+?)"', files[0][1])
-    assert entry
-    information = folder / "memcached_for_deployer-1.0.dist-info"
-    information.mkdir()
-    (information / "entry_points.txt").write_text(f"[{entry[1]}]\n{entry[2]}{entry[3]}\n")
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: memcached-for-deployer\nVersion: 1.0\n")
-    return folder
+    return installed_from_the_page(tmp_path_factory.mktemp("package"))
 
 
 def deployer(package: Path, folder: Path, *words: str, inventory: str = INVENTORY) -> subprocess.CompletedProcess[str]:
