@@ -13,7 +13,7 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -66,9 +66,10 @@ ip address add 192.0.2.1/24 dev eth0
 pivot_root . .
 umount -l .
 cd /
-echo ready
 exec cat
 """
+#: Written to the first process inside once it is all set up, and given back by it: `cat` and no longer the shell.
+_READY: Final = b"ready\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +245,20 @@ def inside(tree: Path, *, room_mib: int = 2048, folders: Mapping[str, Path] | No
         env={**os.environ, **_ENVIRONMENT},
     )
     try:
-        said = keeper.stdout.readline() if keeper.stdout else b""
-        if said != b"ready\n":
+        said = _said_back(keeper)
+        if said != _READY:
             raise SandboxError(f"no inside of a tree can be made: {said.decode(errors='replace').strip()}")
         yield Inside(int(Path(f"/proc/{keeper.pid}/task/{keeper.pid}/children").read_text()))
     finally:
         # its first process reads this pipe to the end, and then ends
         keeper.communicate(timeout=_END_TIMEOUT_S)
+
+
+def _said_back(keeper: subprocess.Popen[bytes]) -> bytes:
+    """Give what the first process inside says: the line that it is told, or why it ended."""
+    if keeper.stdin is None or keeper.stdout is None:
+        return b""
+    with suppress(BrokenPipeError):  # it ended; what it said of that is there
+        keeper.stdin.write(_READY)
+        keeper.stdin.flush()
+    return keeper.stdout.readline()
