@@ -53,8 +53,9 @@ def test_the_package_s_service_is_in_the_ledger_and_its_files_are_rendered(packa
     grant = budget["grants"]["memcached"]
     assert grant["elastic_mib"] > 0
     cache = budget["numbers"]["memcached"]["cache"]["value"]
-    assert cache == 16 + grant["elastic_mib"]
+    assert cache == int(16 + grant["elastic_mib"] * 6 / 7)
     assert budget["numbers"]["memcached"]["connections"]["value"] == 2 + 1 + 16  # 3 of the only worker's pool
+    assert budget["numbers"]["memcached"]["descriptors"]["value"] == 2 + 1 + 16 + 23
 
     done = deployer(package, tmp_path, "render", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
