@@ -1,7 +1,7 @@
 # Written by deployer from inventory entry vps-1c2g: 1 core, 2048 MiB, 1000 connections.
 # The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
-#   MemoryMax = 144 MiB: fixed 144 + share 0 (derived)
-#   workers = 1 processes: one event loop keeps one core busy; 1 fit into 144 MiB (derived)
+#   MemoryMax = 140 MiB: fixed 140 + share 0 (derived)
+#   workers = 1 processes: one event loop keeps one core busy; 1 fit into 140 MiB (derived)
 #   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)

@@ -1,7 +1,7 @@
 # Written by deployer from inventory entry vps-2c4g: 2 cores, 4096 MiB, 1000 connections.
 # The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
-#   MemoryMax = 240 MiB: fixed 136 + share 104 (derived)
-#   workers = 2 processes: one per core; its threads wait for others; 2 fit into 240 MiB (derived)
+#   MemoryMax = 232 MiB: fixed 128 + share 104 (derived)
+#   workers = 2 processes: one per core; its threads wait for others; 2 fit into 232 MiB (derived)
 #   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
