@@ -140,6 +140,8 @@ def dispatch(request: Document, blob: BinaryIO, emit: Emit, stopped: Stopped) ->
         return _run("transaction", request, blob, emit, stopped)
     if op == "sample":
         return _run("sample", request, emit, stopped)
+    if op == "readback":
+        return _run("readback", request)
     raise ValueError("there is no operation %r" % (op,))
 
 

@@ -12,12 +12,14 @@ from hosts import host
 from deployer import errors
 from deployer.allocate import allocate
 from deployer.compare import compare, sizes_of
+from deployer.doctor import Diagnosis
 from deployer.explain import explain
 from deployer.inventory import load_inventory
 from deployer.plan import Change, Plan
 from deployer.report import (
     budget as budget_report,
     compare as compare_report,
+    doctor as doctor_report,
     error as error_report,
     explain as explain_report,
     lint as lint_report,
@@ -99,6 +101,7 @@ def examples() -> dict[str, dict[str, object]]:
 def test_every_schema_has_a_chapter_and_an_example():
     schemas = {budget_report.SCHEMA, plan_report.PLAN_SCHEMA, plan_report.DEPLOY_SCHEMA, verify_report.SCHEMA}
     schemas |= {error_report.SCHEMA, lint_report.SCHEMA, compare_report.SCHEMA, explain_report.SCHEMA}
+    schemas.add(doctor_report.SCHEMA)
     assert set(examples()) == schemas
     assert set(re.findall(r"^## (deployer/\S+)", JSON_PAGE, re.MULTILINE)) == schemas
 
@@ -122,6 +125,7 @@ def documents() -> dict[str, dict[str, object]]:
         plan_report.deploy_document(plan, None, None),
         verify_report.document(verdict),
         lint_report.lint_document("test1", "nginx.conf", "nginx/1.22", ()),
+        doctor_report.diagnosis_document("test1", Diagnosis((), ())),
         error_report.error_document(errors.UsageError("there is no such host")),
     ]
     return {str(document["schema"]): document for document in found}

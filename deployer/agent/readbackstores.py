@@ -1,0 +1,107 @@
+"""readback of the servers that keep data: each asked over its own socket, as its own superuser."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Sequence
+
+from . import command
+
+Document = Dict[str, Any]
+
+TIMEOUT_S = 10.0
+LONGEST = 200
+_MYSQL_SOCKET = "/run/mysqld/mysqld.sock"
+_REDIS_SOCKET = re.compile(r"/run/[a-z]+/[a-z.-]+")
+#: Settings of Redis that hold secrets.
+_SECRET = re.compile(r"pass|auth|user", re.IGNORECASE)
+
+
+def mariadb(_asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
+    """Ask MariaDB for its global variables by root's socket login."""
+    return _global_variables("mariadb", names)
+
+
+def mysql(_asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
+    """Ask MySQL likewise."""
+    return _global_variables("mysql", names)
+
+
+def _global_variables(client: str, names: Sequence[str]) -> Optional[Document]:
+    argv = [client, "--no-defaults", "--protocol=socket", f"--socket={_MYSQL_SOCKET}", "--user=root", "--batch"]
+    argv += ["--skip-column-names", "--connect-timeout=5"]
+    rows = _rows(argv, "SHOW GLOBAL VARIABLES;\n")
+    if rows is None:
+        return None
+    told = {row[0]: row[1] for row in rows if len(row) == 2}
+    version = re.match(r"[0-9.]+", told.get("version", ""))
+    return {"version": version[0] if version else "", "values": _picked(told, names)}
+
+
+def postgresql(_asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
+    """Ask PostgreSQL for its settings as ``postgres``; a value is followed by the unit that it counts."""
+    argv = ["psql", "--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"]
+    argv += ["--host=/run/postgresql", "--username=postgres", "--dbname=postgres"]
+    rows = _rows(argv, "SELECT name, setting, coalesce(unit, '') FROM pg_settings;\n", user="postgres")
+    if rows is None:
+        return None
+    told = {row[0]: row[1:] for row in rows if len(row) == 3}
+    version = re.match(r"[0-9.]+", told.get("server_version", [""])[0])
+    units = {name: told[name][1] for name in names if name in told}
+    values = _picked({name: row[0] for name, row in told.items()}, names)
+    return {"version": version[0] if version else "", "values": values, "units": units}
+
+
+def _rows(argv: Sequence[str], statement: str, user: Optional[str] = None) -> Optional[List[List[str]]]:
+    try:
+        result = command.run(argv, timeout_s=TIMEOUT_S, feed=statement.encode(), whole=True, user=user)
+    except OSError:
+        return None
+    return [line.split("\t") for line in result.output.splitlines()] if result.ok else None
+
+
+def redis(asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
+    """Ask Redis or Valkey for its config over its unix socket."""
+    path = asked.get("socket", "")
+    if not _REDIS_SOCKET.fullmatch(path):
+        return None
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(TIMEOUT_S)
+            connection.connect(path)
+            connection.sendall(b"INFO server\r\nCONFIG GET *\r\n")
+            with connection.makefile("rb") as answers:
+                info, flat = _answer(answers), _answer(answers)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(info, str) or not isinstance(flat, list):
+        return None
+    found = dict(re.findall(r"(redis_version|valkey_version):([0-9.]+)", info))
+    told = {flat[at]: flat[at + 1] for at in range(0, len(flat) - 1, 2)}
+    return {
+        "version": found.get("valkey_version") or found.get("redis_version", ""),
+        "values": _picked(told, [name for name in names if not _SECRET.search(name)]),
+    }
+
+
+def _answer(answers: BinaryIO) -> Any:
+    """Read one answer of the protocol: a bulk string, an array of them, or a line.
+
+    Raises:
+        ValueError: It is longer than any config, or is no answer.
+    """
+    line = answers.readline(4096)
+    kind, rest = line[:1], line[1:].strip()
+    if kind not in b"$*" or not kind:
+        return None
+    count = int(rest)
+    if not 0 <= count <= 1 << 20:
+        raise ValueError(count)
+    if kind == b"*":
+        return [_answer(answers) for _ in range(count)]
+    return answers.read(count + 2)[:-2].decode("utf-8", "replace")
+
+
+def _picked(told: Mapping[str, str], names: Sequence[str]) -> Dict[str, str]:
+    return {name: told[name][:LONGEST] for name in names if name in told}
