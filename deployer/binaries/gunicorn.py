@@ -31,6 +31,18 @@ def wsgi(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
     return [b"hi"]
 """
+#: The same for aiohttp's workers, which take an app of aiohttp alone.
+_AIOHTTP_APP: Final = """
+from aiohttp import web
+
+
+async def hi(request):
+    return web.Response(text="hi")
+
+
+app = web.Application()
+app.router.add_get("/", hi)
+"""
 _ENVIRONMENT: Final = {"PYTHONPATH": f"{PACKAGES}:/srv/app", "PYTHONUNBUFFERED": "1"}
 
 
@@ -93,8 +105,11 @@ def _answers(place: Inside) -> bool:
 
 
 def _argv(place: Inside, config: str, options: Sequence[str]) -> list[str]:
-    place.lay({"/srv/app/app.py": _APP.encode()})
+    place.lay({"/srv/app/app.py": _APP.encode(), "/srv/app/aiohttp_app.py": _AIOHTTP_APP.encode()})
     settings: Mapping[str, Any] = assigned(place.read(config)) if config else {}
     words = " ".join([str(settings.get("worker_class", "")), *options]).lower()
-    app = "app:asgi" if "uvicorn" in words or "asgi" in words else "app:wsgi"
+    if "aiohttp" in words:
+        app = "aiohttp_app:app"
+    else:
+        app = "app:asgi" if "uvicorn" in words or "asgi" in words else "app:wsgi"
     return ["python3", "-m", "gunicorn", *(["--config", config] if config else []), *options, app]

@@ -19,11 +19,26 @@ from deployer.render import render
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
 NAMES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
-#: What a host declares to have the servers of a Debian tree, by service. sid's nginx 1.30 gets what is for 1.26.
+#: What a host declares to have the servers of a Debian tree, by service. sid's nginx 1.30 gets what is for 1.26;
+#: trixie and sid have Redis and Valkey, so there the host's own flavour stays.
 DECLARED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "bookworm": {"nginx": {"version": "1.22"}, "mysql": {"flavour": "mariadb", "version": "10.11"}},
-    "trixie": {"nginx": {"version": "1.26"}, "mysql": {"flavour": "mariadb", "version": "11.8"}},
-    "sid": {"nginx": {"version": "1.26"}, "mysql": {"flavour": "mysql", "version": "9.7"}},
+    "bookworm": {
+        "nginx": {"version": "1.22"},
+        "mysql": {"flavour": "mariadb", "version": "10.11"},
+        "redis": {"flavour": "redis", "version": "7"},
+        "postgresql": {"version": "15"},
+    },
+    "trixie": {
+        "nginx": {"version": "1.26"},
+        "mysql": {"flavour": "mariadb", "version": "11.8"},
+        "redis": {"version": "8"},
+        "postgresql": {"version": "17"},
+    },
+    "sid": {
+        "nginx": {"version": "1.26"},
+        "mysql": {"flavour": "mysql", "version": "9.7"},
+        "redis": {"version": "8"},
+    },
 }
 #: What fits beside MariaDB need not fit beside MySQL 9.7, which takes 170 MiB more when it is empty.
 MEMORY_FACTORS = {"sid": 2}

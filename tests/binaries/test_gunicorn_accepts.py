@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from golden_hosts import ROOT, committed, having
+from golden_hosts import committed, having, inventory
 
 from deployer.binaries.gunicorn import ask, assigned, effective, gunicorn, log_findings
 from deployer.binaries.python import PACKAGES, packages_of
 from deployer.sandbox import Inside, inside
 
 pytestmark = pytest.mark.real
-LOCK = ROOT / "examples/blog/requirements.lock"
 APPS = [
     (name, path.split("/")[3])
     for name in having("/etc/deployer/")
@@ -27,9 +26,21 @@ def as_said(value: object) -> tuple[str, str]:
     return str(value), str([value])
 
 
+def lock_of(name: str, app: str) -> Path:
+    """The lock of the app's own source, as its inventory names it."""
+    entry = inventory().entry(name)
+    return (entry.folder / entry.declaration.apps[app].source / "requirements.lock").resolve()
+
+
 @pytest.fixture
-def place(tree: Callable[[str], Path]) -> Iterator[Inside]:
-    with inside(tree("bookworm"), folders={PACKAGES: packages_of(LOCK)}) as found:
+def app() -> str:
+    """Name of the app; a test's own parameter takes its place."""
+    return "blog"
+
+
+@pytest.fixture
+def place(tree: Callable[[str], Path], name: str, app: str) -> Iterator[Inside]:
+    with inside(tree("bookworm"), folders={PACKAGES: packages_of(lock_of(name, app))}) as found:
         yield found
 
 

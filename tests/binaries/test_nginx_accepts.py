@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
-from golden_hosts import NAMES, GoldenHost
+from answering import app_at
+from golden_hosts import NAMES, GoldenHost, inventory
 
 from deployer.binaries import backlogs, limit_of
 from deployer.binaries.nginx import (
@@ -40,50 +37,34 @@ WRITTEN = {
 }
 
 
-class Answer(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        while self.rfile.readline().strip():
-            pass
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
-
-
-@contextmanager
-def app_at(place: Inside, path: str) -> Iterator[None]:
-    """An app at a unix socket inside the tree, run by this process."""
-    outside = Path(f"/proc/{place.holder}/root{path}")
-    with socketserver.ThreadingUnixStreamServer(str(outside), Answer) as server:
-        outside.chmod(0o666)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize("release", ["bookworm", "trixie", "sid"])
 @pytest.mark.parametrize("name", NAMES)
-def test_it_says_nothing_serves_and_has_the_numbers_of_the_budget(place: Inside, host: GoldenHost):
+def test_it_says_nothing_serves_and_has_the_numbers_of_the_budget(place: Inside, host: GoldenHost, name: str):
+    apps = inventory().entry(name).declaration.apps.values()
     numbers = host.budget.numbers["nginx"]
     text = "".join(host.text(path) for path in host.below("/etc/nginx/"))
     prepare(place, host.files)
 
     assert nginx_test(place) == []
     read = dump(place)
-    for name, (directive, form) in WRITTEN.items():
-        assert form.format(numbers[name].value) in read[directive], name
+    for number, (directive, form) in WRITTEN.items():
+        assert form.format(numbers[number].value) in read[directive], number
 
-    with ExitStack() as apps, nginx(place, open_files=host.limit_nofile("nginx.service")) as server:
-        for path in re.findall(r"^\s*server unix:(\S+?)[ ;]", text, re.MULTILINE):
-            apps.enter_context(app_at(place, path))
+    with ExitStack() as running, nginx(place, open_files=host.limit_nofile("nginx.service")) as server:
+        for upstream in re.findall(r"^\s*server (unix:\S+|127\S+) max_fails", text, re.MULTILINE):
+            running.enter_context(app_at(place, upstream))
         assert len(workers(server)) == numbers["worker_processes"].value
         assert {limit_of(pid) for pid in workers(server)} == {numbers["worker_rlimit_nofile"].value}
         waiting = backlogs(place)
         assert {port: waiting[port] for port in (80, 443)} == dict.fromkeys((80, 443), numbers["backlog"].value)
-        named = dict.fromkeys(re.findall(r"server_name ([a-z][\w.-]*)", text))
-        assert {visit(place, each, tls=False) for each in named} == {(301, "-")}
-        assert (200, "h2") in {visit(place, each) for each in named}
+        for app in apps:
+            canonical, *aliases = app.server_names
+            if app.tls:
+                plain = dict.fromkeys(app.server_names, (301, "-"))
+                assert {each: visit(place, each, tls=False) for each in app.server_names} == plain
+            protocol = "h2" if app.tls else "-"
+            assert visit(place, canonical, tls=bool(app.tls)) == (200, protocol)
+            assert {visit(place, each, tls=bool(app.tls)) for each in aliases} <= {(301, protocol)}
     assert log_findings(server) == []
 
 
