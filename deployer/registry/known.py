@@ -108,9 +108,13 @@ class Registry:
     def source(self, version: str) -> str:
         """Tell where what is said of a release is known from."""
         series = self.series(version)
-        if series in self.asked:
+        if self.is_proven(version):
             return f"asked of {self.asked[series]}"
         return f"not proven: {self.not_proven.get(series, 'this release was not looked at')}"
+
+    def is_proven(self, version: str) -> bool:
+        """Say whether the binary of this very series was asked; a release between two that were is not proven."""
+        return any(version == one or version.startswith(f"{one}.") for one in self.asked)
 
     def series(self, version: str) -> str:
         """Give the newest series that was looked at and is not newer than a release; the oldest for older ones."""

@@ -76,7 +76,7 @@ def lint_document(host: str, file: str, reader: str, findings: Sequence[Finding]
         "dialect": dialect,
         "flavour": known.flavour,
         "version": release,
-        "proven": known.series(release) in known.asked,
+        "proven": known.is_proven(release),
         "findings": [
             {
                 "kind": str(one.kind),

@@ -184,3 +184,12 @@ def test_any_value_of_any_setting_is_judged_without_a_fault(dialect, name, value
     except DialectError:
         return
     judge(statements, dialect, "", version)
+
+
+def test_a_release_between_two_that_were_asked_is_not_proven():
+    known = registry("mycnf", "mariadb")
+    assert known.is_proven("10.11")
+    assert known.is_proven("10.11.14")
+    assert not known.is_proven("10.5")
+    assert not known.is_proven("10.110")
+    assert "not proven" in known.source("10.5")
