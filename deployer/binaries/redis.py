@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Literal
 
@@ -20,7 +20,14 @@ ALLOWED: Final = (
 
 
 @contextmanager
-def store(place: Inside, flavour: Flavour, config: str, *, open_files: int | None = None) -> Iterator[Server]:
+def store(
+    place: Inside,
+    flavour: Flavour,
+    config: str,
+    *,
+    open_files: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
     """Start the server with a config, as its unit does, and wait until it answers.
 
     Args:
@@ -28,10 +35,11 @@ def store(place: Inside, flavour: Flavour, config: str, *, open_files: int | Non
         flavour: Which of the two.
         config: The config's path inside; it must set a unix socket at the place of :func:`socket_of`.
         open_files: LimitNOFILE of its unit.
+        environment: Environment of its unit.
     """
     place.check(["install", "-d", "-o", flavour, "-g", flavour, f"/run/{flavour}"])
     words = [f"{flavour}-server", config, "--daemonize", "no", "--supervised", "no"]
-    with started(place, flavour, words, user=flavour, open_files=open_files) as server:
+    with started(place, flavour, words, user=flavour, open_files=open_files, environment=environment) as server:
         server.wait(lambda: place.run([*_client(flavour), "PING"]).stdout == "PONG\n")
         yield server
 

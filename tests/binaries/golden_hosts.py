@@ -79,8 +79,15 @@ class GoldenHost:
 
     def limit_nofile(self, unit: str) -> int:
         """Read LimitNOFILE of a unit's drop-in."""
+        return int(re.findall(r"^LimitNOFILE=(\d+)$", self.drop_in(unit), re.MULTILINE)[-1])
+
+    def environment(self, unit: str) -> dict[str, str]:
+        """Read the variables of a unit's drop-in."""
+        return dict(re.findall(r"^Environment=(\w+)=(\S+)$", self.drop_in(unit), re.MULTILINE))
+
+    def drop_in(self, unit: str) -> str:
         (path,) = self.below(f"/etc/systemd/system/{unit}.d/", ".conf")
-        return int(re.findall(r"^LimitNOFILE=(\d+)$", self.text(path), re.MULTILINE)[-1])
+        return self.text(path)
 
 
 @cache

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from golden_hosts import GoldenHost, differing, having, in_bytes
 
 from deployer.binaries import limit_of
-from deployer.binaries.redis import Flavour, log_findings, settings, store
+from deployer.binaries.redis import Flavour, command, log_findings, settings, store
 from deployer.sandbox import Inside
 
 pytestmark = pytest.mark.real
@@ -26,8 +28,12 @@ def test_it_warns_of_nothing_and_has_the_numbers_of_the_budget(
     numbers = host.budget.numbers["redis"]
     (path,) = host.below(f"/etc/{flavour}/")
     place.lay(host.files)
-    with store(place, flavour, path, open_files=host.limit_nofile(f"{flavour}-server.service")) as server:
+    unit = f"{flavour}-server.service"
+    with store(place, flavour, path, open_files=host.limit_nofile(unit), environment=host.environment(unit)) as server:
         has = settings(place, flavour)
+        # what the allocator took of MALLOC_CONF; it says nothing of what it does not take
+        taken = re.findall(r"opt\.(dirty|muzzy)_decay_ms: (-?\d+)", command(place, flavour, "MEMORY", "MALLOC-STATS"))
+        assert taken == [("dirty", "0"), ("muzzy", "0")]
         assert limit_of(server.main) == numbers["LimitNOFILE"].value
     assert log_findings(server) == []
 

@@ -26,6 +26,9 @@ SPARE_CLIENTS = 16
 REPLY_MIB = 8
 #: Descriptors that Redis keeps for itself (CONFIG_MIN_RESERVED_FDS).
 OWN_DESCRIPTORS = 32
+#: MALLOC_CONF of its unit: pages that are free go back at once. By itself the allocator keeps them for ten seconds,
+#: and what is gone by then counts meanwhile: up to 2.5 x maxmemory while values change in size.
+MALLOC_CONF = "dirty_decay_ms:0,muzzy_decay_ms:0"
 #: Its main thread, four for slow work, one of the allocator, a copying process; and room.
 TASKS = 32
 

@@ -9,7 +9,7 @@ from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.links import Access
 from deployer.service import FileWanted, UnitWanted, Validator, Wanted
-from deployer.services.redis.budget import TAKER, sysctls
+from deployer.services.redis.budget import MALLOC_CONF, TAKER, sysctls
 from deployer.services.redis.settings import RedisSettings, settings_of
 
 UNIT_FOLDER = "/etc/systemd/system"
@@ -62,7 +62,13 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
     settings = settings_of(declaration)
     flavour, unit = settings.flavour, unit_of(settings)
     config = f"/etc/{flavour}/deployer.conf"
-    context = {"settings": settings, "socket": socket_of(settings), "config": config, "data": f"/var/lib/{flavour}"}
+    context = {
+        "settings": settings,
+        "socket": socket_of(settings),
+        "config": config,
+        "data": f"/var/lib/{flavour}",
+        "malloc_conf": MALLOC_CONF,
+    }
     return Wanted(
         packages=(package_of(declaration),),
         sysctls=sysctls(declaration),
