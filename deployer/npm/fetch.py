@@ -11,7 +11,7 @@ from typing import Any
 from deployer.errors import PreparationFailed
 from deployer.npm.lock import select_packages
 from deployer.npm.platform import platform_of
-from deployer.npm.registry import fetch_tarball, registry_of
+from deployer.npm.registry import fetch_tarball, registry_of, with_npm_s_default
 from deployer.npm.tree import node_modules
 
 #: Tarballs that are fetched at the same time.
@@ -43,6 +43,8 @@ def fetch_node_modules(app: str, lock_path: Path, facts: Mapping[str, Any], say:
         ) from error
     selection = select_packages(lock, platform_of(facts), str(lock_path))
     registry = registry_of(lock_path.parent)
+    if not all(package.resolved for package in selection.packages):
+        registry = with_npm_s_default(registry)
     for reason in selection.left_out:
         say(f"left out, as it is optional: {reason}")
     kept = _cache() / "npm"

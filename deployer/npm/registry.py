@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,8 +19,9 @@ from urllib.parse import urlsplit
 from deployer.errors import PreparationFailed
 from deployer.npm.lock import ADDRESS, Package
 
-#: npm's own; a lock names it wherever the packages really came from, and npm then asks the registry that is set.
-DEFAULT_REGISTRY = "https://npmjs.example/"
+#: In the name of npm's own registry; a lock names that one wherever the packages really came from, and a registry that
+#: is set is asked instead. No address of a registry stands in this project.
+NPM_S_OWN = "npmjs"
 #: A package's tarball beyond this is refused, bytes.
 MOST_TARBALL_BYTES = 128 << 20
 #: Longest silence of a registry, s.
@@ -40,21 +42,31 @@ class Registry:
     """Where packages come from.
 
     Attributes:
-        address: Of the registry, ending with a slash.
+        address: Of the registry that is set, ending with a slash; empty: the lock's own addresses are used.
         scopes: Other registries, by scope with its ``@``.
     """
 
-    address: str = DEFAULT_REGISTRY
+    address: str = ""
     scopes: Mapping[str, str] = field(default_factory=dict)
 
     def tarball_of(self, package: Package) -> str:
-        """Give the address of a package's tarball, as npm does with ``replace-registry-host=npmjs``."""
+        """Give the address of a package's tarball, as npm does with ``replace-registry-host=npmjs``.
+
+        Raises:
+            PreparationFailed: The lock says nothing of the package's place, and no registry is set.
+        """
         scope, slash, basename = package.name.rpartition("/")
         registry = self.scopes.get(scope, self.address) if slash else self.address
         if not package.resolved:
+            if not registry:
+                raise PreparationFailed(
+                    f"the lock does not say where {package.name} is, and no registry is set",
+                    where="npm's settings: npm_config_registry, .npmrc of the app, ~/.npmrc",
+                    next_step="set npm_config_registry, or write the lock anew with npm install --package-lock-only",
+                )
             return f"{registry}{package.name}/-/{basename}-{package.version}.tgz"
         there = urlsplit(package.resolved)
-        if there.netloc != urlsplit(DEFAULT_REGISTRY).netloc:
+        if not registry or NPM_S_OWN not in (there.hostname or "").split("."):
             return package.resolved
         return registry + there.path.lstrip("/")
 
@@ -87,7 +99,25 @@ def registry_of(folder: Path, environ: Mapping[str, str] = os.environ) -> Regist
                 next_step="npm config ls shows them",
             )
     scopes = {key.partition(":")[0]: value for key, value in addresses.items() if key.startswith("@")}
-    return Registry(addresses.get("registry", DEFAULT_REGISTRY), scopes)
+    return Registry(addresses.get("registry", ""), scopes)
+
+
+def with_npm_s_default(registry: Registry) -> Registry:
+    """Ask npm for the registry that it uses where none is set; without npm on this machine there is none."""
+    if registry.address:
+        return registry
+    try:
+        said = subprocess.run(
+            ["npm", "config", "get", "registry"],  # noqa: S607 - the npm that the user would call
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SILENCE_S,
+            check=False,
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return registry
+    return replace(registry, address=said.rstrip("/") + "/") if ADDRESS.fullmatch(said.rstrip("/") + "/") else registry
 
 
 def _read_npmrc(path: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from deployer.errors import PreparationFailed
 from deployer.npm.lock import Package
 from deployer.npm.platform import Platform, platform_of
-from deployer.npm.registry import DEFAULT_REGISTRY, registry_of
+from deployer.npm.registry import Registry, registry_of, with_npm_s_default
 
 
 def package(name="a", resolved=""):
@@ -20,8 +20,24 @@ def folders(tmp_path, monkeypatch):
     return tmp_path / "home" / ".npmrc", tmp_path / "app" / ".npmrc"
 
 
-def test_npm_s_own_unless_something_is_set(folders):
-    assert registry_of(folders[1].parent, {}).address == DEFAULT_REGISTRY
+AT_NPM = "https://npmjs.example/a/-/a-1.0.0.tgz"
+
+
+def test_the_lock_s_own_addresses_unless_something_is_set(folders):
+    registry = registry_of(folders[1].parent, {})
+    assert not registry.address
+    assert registry.tarball_of(package(resolved=AT_NPM)) == AT_NPM
+    with pytest.raises(PreparationFailed, match="no registry is set"):
+        registry.tarball_of(package())
+
+
+def test_npm_is_asked_where_nothing_is_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not with_npm_s_default(Registry()).address
+    (tmp_path / "npm").write_text('#!/bin/sh\n[ "$*" = "config get registry" ] && echo https://npm.example\n')
+    (tmp_path / "npm").chmod(0o755)
+    assert with_npm_s_default(Registry()).address == "https://npm.example/"
+    assert with_npm_s_default(Registry("https://set.example/")).address == "https://set.example/"
 
 
 def test_the_environment_before_the_app_before_the_user(folders):
@@ -34,12 +50,12 @@ def test_the_environment_before_the_app_before_the_user(folders):
     assert registry_of(app.parent, environ).address == "http://env.example/a/"
     other = {"npm_config_userconfig": str(user.with_name("other"))}
     app.unlink()
-    assert registry_of(app.parent, other).address == DEFAULT_REGISTRY
+    assert not registry_of(app.parent, other).address
 
 
 def test_only_npm_s_own_host_is_replaced(folders):
     registry = registry_of(folders[1].parent, {"npm_config_registry": "https://mirror.example/npm"})
-    at_npm = package(resolved=f"{DEFAULT_REGISTRY}a/-/a-1.0.0.tgz")
+    at_npm = package(resolved=AT_NPM)
     assert registry.tarball_of(at_npm) == "https://mirror.example/npm/a/-/a-1.0.0.tgz"
     elsewhere = package(resolved="https://other.example/a-1.0.0.tgz")
     assert registry.tarball_of(elsewhere) == "https://other.example/a-1.0.0.tgz"
@@ -50,7 +66,7 @@ def test_a_scope_may_have_a_registry_of_its_own(folders):
     folders[1].write_text("@us:registry=https://us.example\n")
     registry = registry_of(folders[1].parent, {})
     assert registry.tarball_of(package("@us/a")) == "https://us.example/@us/a/-/a-1.0.0.tgz"
-    assert registry.tarball_of(package("@them/a")) == f"{DEFAULT_REGISTRY}@them/a/-/a-1.0.0.tgz"
+    assert registry.tarball_of(package("@them/a", resolved=AT_NPM)) == AT_NPM
 
 
 @pytest.mark.parametrize(
