@@ -106,7 +106,8 @@ def test_a_full_cache_stays_within_its_limit(feed: Example) -> None:
     assert int(info["evicted_keys"]) > 0
     assert 0.9 * maxmemory < int(info["used_memory"]) <= 1.01 * maxmemory
     peak_mib = feed.peak_mib(UNIT)
-    assert 0.6 * feed.numbers("redis")["MemoryMax"] < peak_mib < feed.numbers("redis")["MemoryMax"], peak_mib
+    # the rest of its limit is for values that change in size: with one size it is about as full as maxmemory
+    assert 0.9 * feed.numbers("redis")["maxmemory"] < peak_mib < feed.numbers("redis")["MemoryMax"], peak_mib
     assert feed.status("/healthz") == 200
     feed.sh(f"{CLI} flushall")
 
