@@ -175,13 +175,14 @@ def kept(kind: str, digest: str, make: Callable[[SandboxHost], None]) -> Iterato
     nobody uses and that no longer fits is dropped.
     """
     name = f"{kind}-{digest}"
-    with in_use(name, fcntl.LOCK_EX):
-        if name not in local.snapshots():
-            with ExitStack() as of_the_host:
-                host = Hosts(of_the_host)(f"making-{kind}")
-                make(host)
-                local.save_snapshot(host, name)
     with in_use(name, fcntl.LOCK_SH):
+        # a lock of its own: who has the snapshot in use holds the other one until all of its tests are over
+        with in_use(f"{name}.making", fcntl.LOCK_EX):
+            if name not in local.snapshots():
+                with ExitStack() as of_the_host:
+                    host = Hosts(of_the_host)(f"making-{kind}")
+                    make(host)
+                    local.save_snapshot(host, name)
         for other in local.snapshots():
             if other.startswith(f"{kind}-") and other != name:
                 with suppress(BlockingIOError), in_use(other, fcntl.LOCK_EX | fcntl.LOCK_NB):

@@ -108,8 +108,9 @@ def tls_connection(address: str) -> HTTPSConnection:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    connection = HTTPSConnection(NAME, timeout=10, context=context)
-    connection.sock = context.wrap_socket(socket.create_connection((address, 443), 10), server_hostname=NAME)
+    # as long as a patient visitor waits; what a browser itself waits is several times as much
+    connection = HTTPSConnection(NAME, timeout=25, context=context)
+    connection.sock = context.wrap_socket(socket.create_connection((address, 443), 25), server_hostname=NAME)
     return connection
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,20 @@ class Entry(NamedTuple):
     written_at: str
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Write the log's kind into the file: readers never wait for a writer. SQLite itself does not wait to change it."""
+    end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 class Entries:
     """All entries.
 
@@ -49,7 +64,7 @@ class Entries:
     def migrate(self) -> bool:
         """Make the table; False if it is there. Two at once wait for each other."""
         connection = self._connection(mode="rwc")
-        connection.execute("PRAGMA journal_mode = WAL")  # is written into the file: readers never wait for a writer
+        _write_ahead(connection)
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
