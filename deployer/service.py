@@ -153,7 +153,9 @@ class CommandWanted:
         user: Who runs it.
         cwd: Where it is run.
         environment: What it is given.
+        environment_file: File with more of it, which the release may bring.
         credentials: Secrets by name, and their paths on the host.
+        groups: System groups besides the user's own: those that may open the sockets of servers.
     """
 
     name: str
@@ -164,7 +166,9 @@ class CommandWanted:
     user: str
     cwd: str
     environment: Mapping[str, str]
+    environment_file: str
     credentials: Mapping[str, str]
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

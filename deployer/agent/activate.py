@@ -113,7 +113,9 @@ def _command(entry: dict[str, Any], work: Work) -> None:
         user=entry["user"],
         cwd=entry["cwd"],
         environment=entry.get("environment") or {},
+        environment_file=entry.get("environment_file") or "",
         credentials=entry.get("credentials") or {},
+        groups=entry.get("groups") or (),
     )
     if not result.ok:
         raise failure("activation", entry["name"], result)

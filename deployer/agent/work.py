@@ -45,7 +45,9 @@ class Work:
         user: str = "root",
         cwd: str = "/",
         environment: Mapping[str, str] | None = None,
+        environment_file: str = "",
         credentials: Mapping[str, str] | None = None,
+        groups: Sequence[str] = (),
         properties: Sequence[str] = (),
         may_be_cut: bool = True,
     ) -> command.Result:
@@ -57,7 +59,9 @@ class Work:
             user: Who runs it.
             cwd: Where.
             environment: Variables, no secret among them.
+            environment_file: File with more variables; it may be missing.
             credentials: File by name: the program reads them in `$CREDENTIALS_DIRECTORY`, nobody else can.
+            groups: Groups of the host besides the user's own.
             properties: Further unit properties.
             may_be_cut: Whether it ends when the control machine is gone; a package tool is left to finish.
         """
@@ -79,6 +83,8 @@ class Work:
             f"User={user}",
             f"WorkingDirectory={cwd}",
             *(f"LoadCredential={name}:{path}" for name, path in (credentials or {}).items()),
+            *([f"EnvironmentFile=-{environment_file}"] if environment_file else []),
+            *([f"SupplementaryGroups={' '.join(groups)}"] if groups else []),
             *properties,
         ]
         for setting in settings:

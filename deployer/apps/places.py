@@ -96,6 +96,11 @@ class AppPlaces:
         return f"{self.home}/current/code"
 
     @property
+    def release_mark(self) -> str:
+        """Variables that tell the app which release it is."""
+        return f"{self.current}/.deployer-release"
+
+    @property
     def venvs(self) -> str:
         """Folder of its Python environments."""
         return f"{self.home}/venvs"

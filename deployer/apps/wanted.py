@@ -124,8 +124,14 @@ def _commands(name: str, declaration: Declaration, budget: HostBudget) -> tuple[
             app=name,
             user=places.user,
             cwd=places.current,
-            environment={"DB_POOL_SIZE": "1", "STATE_DIRECTORY": places.state, **text.environment},
+            environment={
+                **dict.fromkeys(text.pool_variables, "1"),
+                "STATE_DIRECTORY": places.state,
+                **text.environment,
+            },
+            environment_file=places.release_mark,
             credentials=text.credentials,
+            groups=text.groups,
         )
         for verb, words, once in (("migrate", database.migrate, None), ("seed", database.seed, f"seed {name}"))
         if words

@@ -178,6 +178,8 @@ def _command(command: CommandWanted) -> dict[str, Any]:
         "user": command.user,
         "cwd": command.cwd,
         "environment": dict(command.environment),
+        "environment_file": command.environment_file,
         "credentials": dict(command.credentials),
+        "groups": list(command.groups),
         "timeout_s": COMMAND_TIMEOUT_S,
     }

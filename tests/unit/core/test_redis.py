@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hosts import app, host
 from hypothesis import given, settings, strategies as st
 
 from deployer.agreement import _matches
 from deployer.allocate import allocate, shortage_mib
+from deployer.app import AppDatabase
 from deployer.budget import HostBudget
 from deployer.catalog import running
 from deployer.declaration import Declaration
@@ -15,7 +18,10 @@ from deployer.errors import BudgetError
 from deployer.numbers import Provenance
 from deployer.priors import PRIORS
 from deployer.render import render
+from deployer.services.postgresql import PostgresqlSettings
 from deployer.services.redis import SERVICE, RedisSettings
+
+VARIABLE = re.compile(r"\b([A-Z][A-Z_0-9]+)=")
 
 stores = st.builds(
     RedisSettings,
@@ -68,6 +74,24 @@ def test_a_store_that_is_kept_holds_less_of_the_same_memory_and_forgets_nothing(
         "allkeys-lru",
         "noeviction",
     )
+
+
+def test_a_migration_is_in_the_groups_of_its_app_s_unit_and_has_the_same_variables():
+    declaration = with_redis()
+    feed = app(uses=("redis",), database=AppDatabase(migrate=("python", "-m", "feed.migrate")))
+    declaration = declaration.model_copy(
+        update={"apps": {"feed": feed}, "settings": {**declaration.settings, "postgresql": PostgresqlSettings()}}
+    )
+    found = render(declaration, allocate(declaration))
+    (command,) = found.wanted.commands
+    unit = next(file.content.decode() for file in found.files if file.path.endswith("app-feed.service"))
+    assert f"SupplementaryGroups={' '.join(command.groups)}\n" in unit
+    assert f"EnvironmentFile=-{command.environment_file}\n" in unit
+    variables = {
+        name for line in unit.splitlines() if line.startswith("Environment=") for name in VARIABLE.findall(line)
+    }
+    assert variables - {"PYTHONUNBUFFERED"} <= set(command.environment)
+    assert {command.environment[name] for name in ("DB_POOL_SIZE", "REDIS_POOL_SIZE")} == {"1"}
 
 
 def test_its_unit_has_free_pages_given_back_at_once():
