@@ -10,9 +10,11 @@ from deployer.sandbox.lifecycle import down, down_all, generator_cpus, hosts, re
 from deployer.sandbox.problem import SandboxError
 from deployer.sandbox.requirements import install_requirements, missing_requirements
 from deployer.sandbox.snapshots import drop_snapshot, save_snapshot, snapshots
+from deployer.sandbox.suites import SUITES, suite_with
 from deployer.sandbox.trees import TREES, MadeTree, Recipe, debian_tree, made_trees
 
 __all__ = [
+    "SUITES",
     "TREES",
     "Ended",
     "Inside",
@@ -33,5 +35,6 @@ __all__ = [
     "reset",
     "save_snapshot",
     "snapshots",
+    "suite_with",
     "up",
 ]

@@ -12,6 +12,7 @@ from deployer.sandbox.places import Places
 from deployer.sandbox.problem import SandboxError
 from deployer.sandbox.programs import PATH, last_lines
 from deployer.sandbox.shape import Shape
+from deployer.sandbox.suites import USUAL_SUITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class SandboxHost:
         cpus: Processors of the machine that it is pinned to; fewer than ``cpu_cores`` on a small machine.
         certificate_file: Path on the host of its self-made certificate; empty when none was asked for.
         certificate_key_file: Path on the host of the certificate's key; likewise.
+        suite: Which Debian it has.
         running: Whether it ran when it was looked at.
     """
 
@@ -40,6 +42,7 @@ class SandboxHost:
     cpus: tuple[int, ...]
     certificate_file: str = ""
     certificate_key_file: str = ""
+    suite: str = USUAL_SUITE
     running: bool = True
 
     def ssh_argv(self, *, user: str = "root", terminal: bool = False) -> list[str]:
@@ -102,5 +105,6 @@ def host_of(shape: Shape, places: Places, *, running: bool) -> SandboxHost:
         cpus=shape.cpus,
         certificate_file=CERTIFICATE_FILE if has_certificate else "",
         certificate_key_file=CERTIFICATE_KEY_FILE if has_certificate else "",
+        suite=shape.suite,
         running=running,
     )

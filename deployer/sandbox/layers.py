@@ -9,6 +9,7 @@ from deployer.sandbox.places import Places
 from deployer.sandbox.problem import SandboxError
 from deployer.sandbox.programs import remove_tree
 from deployer.sandbox.states import shapes
+from deployer.sandbox.suites import SUITES, USUAL_SUITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,12 @@ class Snapshot:
     Attributes:
         name: What it is called.
         layers: The trees that make it, uppermost first.
+        suite: Which Debian it is of.
     """
 
     name: str
     layers: tuple[str, ...]
+    suite: str
 
     @property
     def identity(self) -> str:
@@ -33,10 +36,8 @@ def snapshots_of(places: Places) -> list[Snapshot]:
     """List the snapshots by name."""
     if not places.snapshots.is_dir():
         return []
-    return [
-        Snapshot(file.stem, tuple(json.loads(file.read_text())["layers"]))
-        for file in sorted(places.snapshots.glob("*.json"))
-    ]
+    found = ((file.stem, json.loads(file.read_text())) for file in sorted(places.snapshots.glob("*.json")))
+    return [Snapshot(name, tuple(said["layers"]), said.get("suite", USUAL_SUITE)) for name, said in found]
 
 
 def find_snapshot(places: Places, name: str) -> Snapshot:
@@ -53,12 +54,13 @@ def find_snapshot(places: Places, name: str) -> Snapshot:
 
 
 def prune_layers(places: Places) -> None:
-    """Remove layers that no host and no snapshot stands on; the newest base tree stays in any case."""
-    used = {layer for shape in shapes(places) for layer in shape.layers}
-    used |= {layer for snapshot in snapshots_of(places) for layer in snapshot.layers}
+    """Remove layers that no host and no snapshot stands on; the newest base tree of each suite stays in any case."""
+    keep = {layer for shape in shapes(places) for layer in shape.layers}
+    keep |= {layer for snapshot in snapshots_of(places) for layer in snapshot.layers}
     trees = [entry for entry in places.layers.iterdir() if not entry.name.endswith(".part")]
-    bases = sorted((tree for tree in trees if tree.name.startswith("base-")), key=lambda tree: tree.stat().st_ctime)
-    keep = {tree.name for tree in bases[-1:]} | used
+    for suite in SUITES:
+        bases = [tree for tree in trees if tree.name.startswith(f"base-{suite}-")]
+        keep |= {tree.name for tree in sorted(bases, key=lambda tree: tree.stat().st_ctime)[-1:]}
     for tree in trees:
         if tree.name not in keep:
             remove_tree(tree)

@@ -20,6 +20,7 @@ from deployer.sandbox.requirements import missing_requirements
 from deployer.sandbox.shape import Shape, choose_cpus
 from deployer.sandbox.sizes import ensure_lxcfs, stop_lxcfs
 from deployer.sandbox.states import read_shape, shapes, write_shape
+from deployer.sandbox.suites import USUAL_SUITE, check_suite
 from deployer.sandbox.tree import ensure_tree
 
 
@@ -31,6 +32,7 @@ def up(
     memory_mib: int,
     swap_mib: int = 0,
     disk_gib: int = 20,
+    suite: str = USUAL_SUITE,
     sudo_password: str | None = None,
     snapshot: str | None = None,
     certificate_names: Sequence[str] = (),
@@ -40,7 +42,7 @@ def up(
     """Make a local VPS of this size run, and return it when it answers.
 
     Nothing is done when it runs already. With another amount of memory or cores it is started again with its disk
-    kept; with another disk or snapshot it is made anew.
+    kept; with another disk, suite or snapshot it is made anew.
 
     Args:
         name: Lower case letters, digits and hyphens.
@@ -49,6 +51,7 @@ def up(
         memory_mib: Memory, MiB, >= 128.
         swap_mib: Swap, MiB; only as real as the machine's own.
         disk_gib: Disk, GiB; takes space as it is written to.
+        suite: Which Debian it has, one of ``SUITES``; a snapshot has its own.
         sudo_password: What sudo asks the user ``deploy`` for. None: it asks nothing.
         snapshot: Start from this snapshot instead of a clean Debian.
         certificate_names: DNS names of a self-made TLS certificate for the host.
@@ -66,9 +69,11 @@ def up(
         memory_mib=memory_mib,
         swap_mib=swap_mib,
         disk_mib=small_disk_mib if small_disk_mib is not None else disk_gib * 1024,
+        suite=suite,
         sudo_password=sudo_password,
         certificate_names=tuple(certificate_names),
     )
+    check_suite(suite)
     shape.check()
     check_address(address)
     if reasons := missing_requirements():
@@ -80,7 +85,7 @@ def up(
     ensure_lxcfs(here, say)
     if snapshot is not None:
         found = find_snapshot(here, snapshot)
-        shape = replace(shape, snapshot=found.identity, layers=found.layers)
+        shape = replace(shape, snapshot=found.identity, suite=found.suite, layers=found.layers)
     with here.lock(f"host-{name}", say, waiting_for=f"works on {name}"):
         return _up(shape, here, say)
 
@@ -95,10 +100,10 @@ def _up(shape: Shape, here: Places, say: Say) -> SandboxHost:
         if before.same_disk(shape):
             shape = replace(shape, layers=before.layers)  # its disk fits no other tree than the one it was made on
         else:
-            say(f"{shape.name}: another disk or snapshot is wanted, so it is made anew")
+            say(f"{shape.name}: another disk, suite or snapshot is wanted, so it is made anew")
             wipe_disk(here.host(shape.name))
     if not shape.layers:
-        shape = replace(shape, layers=(ensure_tree(here, say),))
+        shape = replace(shape, layers=(ensure_tree(shape.suite, here, say),))
     shape = _place(shape, here, say)
     say(f"starting {shape.name}: {len(shape.cpus)} cores, {shape.memory_mib} MiB, {shape.address}")
     start_host(shape, here)
@@ -161,7 +166,7 @@ def hosts() -> tuple[SandboxHost, ...]:
 
 
 def down_all(*, say: Say = silent) -> None:
-    """Take every local VPS away, and the bridge, the package proxy and lxcfs with them; base tree and snapshots stay.
+    """Take every local VPS away, and the bridge, the package proxy and lxcfs with them; base trees and snapshots stay.
 
     Raises:
         SandboxError: Something does not stop.

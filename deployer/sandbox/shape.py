@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from deployer.sandbox.problem import SandboxError
+from deployer.sandbox.suites import USUAL_SUITE
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 #: MiB; Debian with systemd and sshd does not start reliably in less.
@@ -26,6 +27,7 @@ class Shape:
         memory_mib: Memory, MiB, >= 128.
         swap_mib: Swap beyond the memory, MiB; only as real as the machine's own.
         disk_mib: Size of the disk that takes what the host writes, MiB.
+        suite: Which Debian it has: its snapshot's, or that of its base tree.
         sudo_password: What sudo asks the user ``deploy`` for. None: nothing.
         certificate_names: DNS names of a self-made certificate. Empty: none is made.
         snapshot: Identity of the snapshot that it starts from, empty for the base tree.
@@ -39,6 +41,7 @@ class Shape:
     memory_mib: int
     swap_mib: int = 0
     disk_mib: int = 20 * 1024
+    suite: str = USUAL_SUITE
     sudo_password: str | None = None
     certificate_names: tuple[str, ...] = ()
     snapshot: str = ""
@@ -68,7 +71,8 @@ class Shape:
 
     def same_disk(self, other: Shape) -> bool:
         """Tell whether what ``other`` wrote can be kept."""
-        return (self.snapshot, self.disk_mib, self.name) == (other.snapshot, other.disk_mib, other.name)
+        mine, others = ((shape.snapshot, shape.suite, shape.disk_mib, shape.name) for shape in (self, other))
+        return mine == others
 
     def to_json(self) -> str:
         """Write it down; the file is for root only, as it may hold a password."""

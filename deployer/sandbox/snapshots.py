@@ -41,7 +41,7 @@ def save_snapshot(host: SandboxHost | str, snapshot: str, *, say: Say = silent) 
         attach_disk(here.host(name), [here.layers / lower for lower in shape.layers], disk_mib=shape.disk_mib)
         with here.lock("placing", say, waiting_for="places a host"):
             copy_written(here.host(name), here.layers / layer)
-            _remember(Snapshot(snapshot, (layer, *shape.layers)))
+            _remember(Snapshot(snapshot, (layer, *shape.layers), shape.suite))
             prune_layers(here)
         start_host(shape, here)
 
@@ -67,5 +67,5 @@ def drop_snapshot(snapshot: str, *, say: Say = silent) -> None:
 def _remember(snapshot: Snapshot) -> None:
     file = places().snapshots / f"{snapshot.name}.json"
     part = file.with_suffix(".part")
-    part.write_text(json.dumps({"layers": snapshot.layers}) + "\n")
+    part.write_text(json.dumps({"layers": snapshot.layers, "suite": snapshot.suite}) + "\n")
     part.replace(file)

@@ -13,7 +13,6 @@ from pathlib import Path
 from deployer.sandbox.problem import SandboxError
 from deployer.sandbox.programs import run
 
-RELEASE = "bookworm"
 _FORMAT = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
 #: Debian's name of an archive: the suites of it that a release uses. What is called unstable has no others.
 _SUITES = {"Debian": "{release} {release}-updates", "Debian-Security": "{release}-security"}
@@ -42,7 +41,7 @@ class Sources:
     certificates: tuple[Path, ...]
 
 
-def machine_sources(release: str = RELEASE) -> Sources:
+def machine_sources(release: str) -> Sources:
     """Read the machine's configuration of apt, pip and its own certificate authorities.
 
     Args:
@@ -63,7 +62,7 @@ def machine_sources(release: str = RELEASE) -> Sources:
     )
 
 
-def apt_sources(index_targets: str, release: str = RELEASE) -> str:
+def apt_sources(index_targets: str, release: str) -> str:
     """Write the ``.sources`` text of a release from apt's list of ``origin|label|address`` lines.
 
     Raises:

@@ -1,6 +1,6 @@
-"""The base tree: Debian 12 as a provider's minimal image has it, built once and never written to again.
+"""The base trees: Debian as a provider's minimal image has it, each suite built once and never written to again.
 
-It holds sshd, sudo and python3 and no service of ours; python3-venv, nginx, MariaDB and the like are for a deploy
+One holds sshd, sudo and python3 and no service of ours; python3-venv, nginx, MariaDB and the like are for a deploy
 to install, as on a rented server.
 """
 
@@ -17,7 +17,8 @@ from deployer.sandbox.network import GATEWAY, PROXY
 from deployer.sandbox.places import Places
 from deployer.sandbox.programs import remove_tree, run
 from deployer.sandbox.progress import Say
-from deployer.sandbox.sources import RELEASE, Sources, machine_sources
+from deployer.sandbox.sources import Sources, machine_sources
+from deployer.sandbox.suites import SUITES
 
 #: Raised when the steps below change, so that older trees are not used any more.
 _RECIPE: Final = 1
@@ -41,28 +42,28 @@ _UNWANTED: Final = (
 )
 
 
-def ensure_tree(places: Places, say: Say) -> str:
-    """Give the name of the base tree's layer, building it if this machine has none for its present sources.
+def ensure_tree(suite: str, places: Places, say: Say) -> str:
+    """Give the name of the layer of a suite's base tree, building it if this machine has none for its present sources.
 
     Takes about a minute when it builds. What an interrupted build left is removed first.
 
     Raises:
         SandboxError: The machine has no Debian sources, or the build failed.
     """
-    sources = machine_sources()
+    sources = machine_sources(suite)
     ensure_key(places)
-    layer = f"base-{_fingerprint(sources, places)}"
+    layer = f"base-{suite}-{_fingerprint(sources, places)}"
     final = places.layers / layer
     if final.is_dir():
         return layer
-    with places.lock("tree", say, waiting_for="builds the base tree"):
+    with places.lock(f"tree-{suite}", say, waiting_for="builds the base tree"):
         if final.is_dir():
             return layer
         part = places.layers / f"{layer}.part"
         if part.exists():
             remove_tree(part)
-        say("building the base tree, Debian 12 (once; about a minute)")
-        bootstrap(part, RELEASE, sources, _PACKAGES, variant="important", arguments=["--skip=cleanup/apt/lists"])
+        say(f"building the base tree, Debian {SUITES[suite].number} (once; about a minute)")
+        bootstrap(part, suite, sources, _PACKAGES, variant="important", arguments=["--skip=cleanup/apt/lists"])
         say("setting the base tree up")
         _furnish(part, sources, places)
         part.rename(final)
@@ -78,7 +79,7 @@ def ensure_key(places: Places) -> None:
 
 
 def _fingerprint(sources: Sources, places: Places) -> str:
-    digest = hashlib.sha256(f"{_RECIPE} {RELEASE} {_PACKAGES} {_UNWANTED} {PROXY}".encode())
+    digest = hashlib.sha256(f"{_RECIPE} {_PACKAGES} {_UNWANTED} {PROXY}".encode())
     for text in (sources.apt, sources.apt_settings, sources.pip_settings, _public_key(places)):
         digest.update(text.encode() + b"\0")
     for certificate in sources.certificates:

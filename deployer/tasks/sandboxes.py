@@ -9,6 +9,8 @@ from invoke.context import Context
 from rich.text import Text
 
 from deployer import sandbox
+from deployer.catalog import running
+from deployer.declaration import Declaration
 from deployer.errors import UsageError
 from deployer.inventory import Entry
 from deployer.report.terminal import Steps, result_console
@@ -17,10 +19,10 @@ from deployer.tasks.shell import entry_of, flush, task
 
 
 @task
-def up(_context: Context, *, host: str = "", inventory: str = "") -> None:
+def up(_context: Context, *, host: str = "", inventory: str = "", suite: str = "") -> None:
     """Make a local VPS of a host's size run, at the address that the inventory gives it."""
     entry, _ = entry_of(host, inventory)
-    started = start(entry)
+    started = start(entry, suite)
     result_console().print(f"{started.name} runs at {started.address}; sandbox.ssh --host {started.name} logs in")
 
 
@@ -53,8 +55,11 @@ def list(_context: Context) -> None:  # noqa: A001 - the name that people type
         result_console().print("no local VPS; sandbox.up --host NAME makes one")
     for one in found:
         size = f"{one.cpu_cores} x CPU, {one.memory_mib} MiB"
+        debian = f"Debian {sandbox.SUITES[one.suite].number}"
         state = ("runs", "green") if one.running else ("stopped", "dim")
-        result_console().print(Text.assemble((f"{one.name:<16}", "bold"), f"{one.address:<18}{size:<22}", state))
+        result_console().print(
+            Text.assemble((f"{one.name:<16}", "bold"), f"{one.address:<18}{size:<22}{debian:<12}", state)
+        )
 
 
 @task
@@ -91,8 +96,13 @@ def inside(_context: Context, *, tree: str = "", command: str = "") -> int:
         return subprocess.run(place.argv(words), check=False).returncode
 
 
-def start(entry: Entry) -> SandboxHost:
-    """Make the local VPS of an inventory entry run: its size, its address, a certificate for its names."""
+def start(entry: Entry, suite: str = "") -> SandboxHost:
+    """Make the local VPS of an inventory entry run: its size, its address, a certificate for its names.
+
+    Args:
+        entry: What is declared.
+        suite: Which Debian; empty: the one that comes with the declared versions.
+    """
     names = [name for app in entry.host.apps.values() if app.tls for name in app.server_names]
     hardware = entry.host.hardware
     with Steps() as steps:
@@ -103,10 +113,17 @@ def start(entry: Entry) -> SandboxHost:
             memory_mib=hardware.memory_mib,
             swap_mib=hardware.swap_mib,
             disk_gib=hardware.disk_gib,
+            suite=suite or sandbox.suite_with(_series(entry.declaration)),
             sudo_password=_sudo_password(entry),
             certificate_names=names,
             say=steps.say,
         )
+
+
+def _series(declaration: Declaration) -> dict[str, str]:
+    return {
+        package: series for service in running(declaration) for package, series in service.versions(declaration).items()
+    }
 
 
 def _sudo_password(entry: Entry) -> str | None:
