@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import database, durable, places, probes, systemctl, unitstate
+from . import boot, database, probes, systemctl, unitstate
 from .refusal import Refusal
 from .work import Work, failure
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 UNIT_TIMEOUT_S = 120.0
-UNIT_FOLDER = "/etc/systemd/system"
 ACTIONS = ("restart", "reload", "start")
 
 
@@ -83,7 +81,7 @@ def _unit(entry: dict[str, Any], progress: Progress) -> None:
     if action not in ACTIONS:
         raise Refusal("fault", f"no such action for a unit: {action!r}")
     if entry.get("enable"):
-        systemctl.order("enable", "--quiet", unit)
+        boot.on(unit)
     verb = "reload-or-restart" if action == "reload" else action  # it may have died since the plan was made
     systemctl.order(verb, unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S), check=progress.check)
     if entry.get("ready"):
@@ -96,14 +94,7 @@ def _stop(unit: str, progress: Progress) -> None:
     if state["active"] not in ("inactive", "failed") or state["sub"] == "auto-restart":
         systemctl.order("stop", unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S))
     systemctl.forget_failures(unit)
-    if state["load"] != "not-found":
-        systemctl.order("disable", "--quiet", unit)
-        return
-    links = glob.glob(f"{places.at(UNIT_FOLDER)}/*.wants/{unit}")
-    for link in links:  # by hand, for `disable` refuses to without the file
-        durable.unlink_quietly(link)
-    if links:
-        systemctl.order("daemon-reload")
+    boot.off(unit)
 
 
 def _command(entry: dict[str, Any], work: Work) -> None:

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Any, Callable
 
-from . import systemctl, unitstate
+from . import boot, systemctl, unitstate
 from .journal import Journal
 from .outcome import Attempt
 
@@ -45,7 +45,7 @@ def disable_what_packages_enabled(journal: Journal, attempt: Attempt) -> None:
     for unit, now in unitstate.show(units).items():
         if now["enabled"] in ENABLED and units[unit]["enabled"] not in ENABLED:
             attempt(
-                partial(systemctl.order, "disable", "--quiet", unit),
+                partial(boot.off, unit),
                 f"{unit} cannot be disabled",
                 f"systemctl disable {unit}",
             )
@@ -68,7 +68,7 @@ def start_what_ran(
         was, now = before[unit], unitstate.show([unit])[unit]
         if was["enabled"] in ENABLED and now["enabled"] not in ENABLED:
             attempt(
-                partial(systemctl.order, "enable", "--quiet", unit),
+                partial(boot.on, unit),
                 f"{unit} cannot be enabled",
                 f"systemctl enable {unit}",
             )

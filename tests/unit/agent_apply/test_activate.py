@@ -7,6 +7,7 @@ import pytest
 
 from deployer.agent import (
     activate,
+    boot,
     database,
     journal,
     places,
@@ -64,6 +65,44 @@ def test_a_service_that_waits_for_its_next_start_is_stopped(monkeypatch, wants):
 
 def test_a_packages_unit_is_disabled_by_systemd_itself(monkeypatch, wants):
     assert stopped(monkeypatch, PACKAGED) == ["stop a.service", "disable --quiet a.service"]
+
+
+@pytest.fixture
+def cluster(wants, monkeypatch):
+    folder = wants.parents[2] / "postgresql/15/main"
+    folder.mkdir(parents=True)
+    orders = []
+    monkeypatch.setattr(unitstate, "show", lambda units: dict.fromkeys(units, PACKAGED))
+    monkeypatch.setattr(systemctl, "order", lambda *words, **_: orders.append(" ".join(words)))
+    return folder / "start.conf", orders
+
+
+CLUSTER = "postgresql@15-main.service"
+
+
+@pytest.mark.parametrize("before", ["# how it starts\n\nauto # at boot\n", None])
+def test_a_cluster_that_is_not_wanted_is_not_started_by_its_generator_and_wanted_again_it_is(cluster, before):
+    conf, orders = cluster
+    if before is not None:
+        conf.write_text(before)
+    boot.off(CLUSTER)
+    assert conf.read_text().splitlines()[-1] == "manual"
+    assert orders == [f"disable --quiet {CLUSTER}", "daemon-reload"]
+    boot.off(CLUSTER)
+    boot.on(CLUSTER)
+    assert conf.read_text() == "auto\n"
+    assert orders[2:] == [f"disable --quiet {CLUSTER}", f"enable --quiet {CLUSTER}", "daemon-reload"]
+
+
+def test_what_somebody_says_of_a_cluster_is_left_and_other_units_have_no_such_file(cluster):
+    conf, orders = cluster
+    conf.write_text("manual\n")
+    for unit in (CLUSTER, "postgresql@15-gone.service", "postgresql@..-main.service", "a@15-main.service"):
+        boot.off(unit)
+        boot.on(unit)
+    assert conf.read_text() == "manual\n"
+    assert "daemon-reload" not in orders
+    assert [path.name for path in conf.parent.iterdir()] == ["start.conf"]
 
 
 def test_only_directories_of_ours_that_are_empty_go_with_their_files(tmp_path, monkeypatch):
