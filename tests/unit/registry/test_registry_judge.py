@@ -70,8 +70,6 @@ CASES = [
     ("nginx/1.26", "server { listen 443 ssl http2; }", [(D, "listen", 1)]),
     # units
     ("unit/252", "[Service]\nFoo=1\nMemoryMax=100M", [(IGN, "Foo", 2)]),
-    # seccomp and AppArmor are built into Debian's, or not: no release took them away
-    ("unit/257", "[Service]\nSystemCallFilter=read\nAppArmorProfile=a\nRestrictNamespaces=yes", []),
     ("unit/252", "[Service]\nMemoryMax=100MB", [(IGN, "MemoryMax", 2)]),
     ("unit/252", "[Unit]\nMemoryMax=1G", [(IGN, "MemoryMax", 2)]),
     ("unit/252", "[Sevice]\nUser=a", [(IGN, "User", 2)]),
