@@ -10,11 +10,16 @@ from deployer.sandbox import Inside, SandboxError
 
 FOLDER: Final = "/etc/systemd/system/"
 _STUB: Final = b"#!/bin/sh\n"
+#: Units of packages that every host has and no tree: ours only add to them.
+_ON_EVERY_HOST: Final = {
+    "/usr/lib/systemd/system/logrotate.timer": b"[Timer]\nOnCalendar=daily\n",
+    "/usr/lib/systemd/system/logrotate.service": b"[Service]\nExecStart=/bin/true\n",
+}
 
 
 def prepare(place: Inside, files: Mapping[str, bytes]) -> None:
     """Lay files over the tree, and an empty program wherever a unit of them starts one that the tree does not have."""
-    place.lay(files)
+    place.lay({**_ON_EVERY_HOST, **files})
     text = b"\n".join(content for path, content in files.items() if path.startswith(FOLDER)).decode()
     programs = sorted(set(re.findall(r"^Exec\w+=[-@:+!]*(/\S+)", text, re.MULTILINE)))
     place.lay({path: _STUB for path in programs if place.run(["test", "-x", path]).code}, mode=0o755)

@@ -54,6 +54,21 @@ def test_visitors_are_served_while_nginx_reloads_and_logs_are_rotated(site):
     assert not complaints(site)
 
 
+def test_a_log_that_outgrows_its_maxsize_is_put_aside_at_the_next_look_which_is_within_the_hour(site):
+    assert "OnCalendar=*-*-* *:00:00 " in site.host.sh("systemctl show -p TimersCalendar logrotate.timer")
+    assert site.host.sh("systemctl is-active logrotate.timer").strip() == "active"
+    site.host.sh("rm -f /var/log/nginx/*.log.* && systemctl start logrotate.service")  # this day's is done
+    kept = site.host.sh("ls /var/log/nginx")
+    site.host.sh("systemctl start logrotate.service")
+    assert site.host.sh("ls /var/log/nginx") == kept
+    for _ in range(2):
+        site.host.sh("head -c 22M /dev/zero >> /var/log/nginx/access.log && systemctl start logrotate.service")
+    sizes = site.host.sh("stat -c '%s' /var/log/nginx/access.log.1 /var/log/nginx/access.log.2.gz").split()
+    assert int(sizes[0]) >= 22 << 20 > 100 * int(sizes[1])
+    assert int(site.host.sh("stat -c '%s' /var/log/nginx/access.log")) < 1 << 20
+    site.host.sh("rm -f /var/log/nginx/*.log.*")
+
+
 def test_nginx_writes_its_cache_and_what_is_uploaded(site):
     site.host.sh("systemctl stop nginx && rm -rf /var/cache/nginx/* /var/lib/nginx/* && systemctl start nginx")
     assert site.get("/")[0].status == 200

@@ -13,11 +13,12 @@ from deployer.services.nginx.budget import TAKER
 LOG_LINE_BYTES = 200
 #: The mean of a day against its busiest hours, for which the target is written.
 MEAN_SHARE = 0.25
-#: templates/nginx/logrotate.j2: today's and yesterday's log as they are, six more at a tenth of their size.
-LOG_DAYS = 2 + 6 / 10
-FEWEST_LOG_MIB = 16
+#: The present log and the one before it as they are, six more at a tenth of their size.
+LOGS = 2 + 6 / 10
+#: A log beyond this is put aside at the next look, once an hour, even if its day is not over.
+LOG_MAXSIZE_MIB = 20
 MIB = 1024 * 1024
-SECONDS_PER_DAY = 24 * 3600
+SECONDS_PER_HOUR = 3600
 
 
 def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
@@ -46,11 +47,13 @@ def _logs(declaration: Declaration) -> Derived:
     if mbit_per_s is not None and (carried := mbit_per_s * 1e6 / 8 / (target.page_kib * 1024)) < pages_per_s:
         pages_per_s = carried
         inputs = ["hardware.bandwidth_mbit_per_s", "target.page_kib"]
-    day_mib = MEAN_SHARE * pages_per_s * LOG_LINE_BYTES * SECONDS_PER_DAY / MIB
+    hour_mib = pages_per_s * LOG_LINE_BYTES * SECONDS_PER_HOUR / MIB
+    each_mib = min(24 * MEAN_SHARE * hour_mib, LOG_MAXSIZE_MIB + hour_mib)
     return derived(
-        max(FEWEST_LOG_MIB, ceil(LOG_DAYS * day_mib)),
+        ceil(LOGS * (each_mib + LOG_MAXSIZE_MIB)),
         "MiB",
-        f"a line of {LOG_LINE_BYTES} bytes for each of {pages_per_s:.1f} pages/s, a quarter of that on the average; "
-        "two days as they are, six at a tenth",
+        f"a line of {LOG_LINE_BYTES} bytes for each of {pages_per_s:.1f} pages/s: a day of a quarter of that, or "
+        f"{LOG_MAXSIZE_MIB} MiB and a full hour of it; {LOG_MAXSIZE_MIB} MiB of errors; two of each as they are, "
+        "six at a tenth",
         *inputs,
     )

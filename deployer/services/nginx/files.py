@@ -16,9 +16,11 @@ from deployer.service import (
     Wanted,
 )
 from deployer.services.nginx.budget import CACHE_KEYS_MIB, TLS_SESSIONS_MIB, UPSTREAM_KEEPALIVE_S
+from deployer.services.nginx.disk import LOG_MAXSIZE_MIB
 from deployer.services.nginx.settings import settings_of
 
 UNIT = "nginx.service"
+ROTATION = "logrotate.timer"
 FOLDER = "/etc/nginx/deployer"
 #: Where certbot and others put their proofs.
 ACME_ROOT = "/var/www/acme"
@@ -84,7 +86,18 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
                 )
                 for name, app in declaration.apps.items()
             ),
-            FileWanted(taker="nginx", template="nginx/logrotate.j2", path="/etc/logrotate.d/nginx"),
+            FileWanted(
+                taker="nginx",
+                template="nginx/logrotate.j2",
+                path="/etc/logrotate.d/nginx",
+                context={"maxsize_mib": LOG_MAXSIZE_MIB},
+            ),
+            FileWanted(
+                taker="nginx",
+                template="nginx/logrotate.timer.d.conf.j2",
+                path=f"/etc/systemd/system/{ROTATION}.d/60-deployer.conf",
+                restarts=(ROTATION,),
+            ),
             FileWanted(
                 taker="nginx",
                 template="systemd/nginx.service.d.conf.j2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 
 import pytest
 from hosts import app, gunicorn, host
@@ -11,8 +12,10 @@ from deployer.agent import releases
 from deployer.allocate import allocate
 from deployer.apps.disk import KEPT
 from deployer.errors import BudgetError
+from deployer.render import render
 from deployer.services.kernel import KernelSettings
 from deployer.services.nginx import NginxSettings
+from deployer.services.nginx.disk import LOG_MAXSIZE_MIB
 
 
 def changed(declaration, **hardware):
@@ -79,7 +82,7 @@ def test_the_disk_s_ledger_adds_up_to_the_disk():
     ("declaration", "largest"),
     [
         (host(hardware={"disk_gib": 4}, apps={"blog": app(max_upload_mib=1024, uploads_at_once=4)}), "uploads"),
-        (host(hardware={"disk_gib": 4}, connections=6000, memory_mib=8192), "nginx logs"),
+        (host(hardware={"disk_gib": 4}, connections=12_000, memory_mib=16_384), "nginx logs"),
     ],
     ids=["uploads", "logs"],
 )
@@ -94,6 +97,23 @@ def test_a_disk_that_the_budget_alone_fills_is_refused_with_its_ledger(declarati
     assert largest in text
     enough = int(re.search(r"a disk of (\d+) GiB", text)[1])
     allocate(changed(declaration, disk_gib=enough))
+
+
+def test_logs_are_priced_as_they_are_rotated_by_the_hour_and_by_the_day():
+    def logs_mib(connections: int) -> float:
+        return float(allocate(host(connections=connections, memory_mib=8192, cpu_cores=8)).disk["nginx logs"].value)
+
+    rotated = 2 + 6 / 10
+    errors_mib = rotated * LOG_MAXSIZE_MIB
+    hour_mib = 3600 * 200 / 2**20  # of one page a second
+    every_s = host().target.page_every_s
+    quiet, busy = 10, 6000
+    assert logs_mib(quiet) == ceil(rotated * 6 * quiet / every_s * hour_mib + errors_mib)
+    assert logs_mib(busy) == ceil(rotated * (LOG_MAXSIZE_MIB + busy / every_s * hour_mib) + errors_mib)
+    declaration = host()
+    files = {one.path: one.content.decode() for one in render(declaration, allocate(declaration)).files}
+    assert f"maxsize {LOG_MAXSIZE_MIB}M\n" in files["/etc/logrotate.d/nginx"]
+    assert "OnCalendar=hourly\n" in files["/etc/systemd/system/logrotate.timer.d/60-deployer.conf"]
 
 
 def test_a_swap_file_takes_its_size_of_the_disk():
