@@ -55,6 +55,7 @@ def test_the_app_is_told_what_the_budget_says(book: Example) -> None:
     numbers = book.numbers("guestbook")
     assert f"DATABASE_PATH={FILE}" in told
     assert f"SQLITE_CACHE_KIB={book.numbers('sqlite')['cache_size']}" in told
+    assert f"SQLITE_WAL_MIB={book.numbers('sqlite')['journal_size_limit']}" in told
     assert f"DB_POOL_SIZE={numbers['threads']}" in told
     assert book.limits(UNIT, "MemoryMax", "TasksMax") == [numbers["MemoryMax"] << 20, numbers["TasksMax"]]
 

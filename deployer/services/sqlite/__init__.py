@@ -10,6 +10,7 @@ from deployer.declaration import Declaration
 from deployer.links import Access, Chain
 from deployer.numbers import Numbers, default, pinned
 from deployer.service import Rank, Remedy, Service, Wanted
+from deployer.services.sqlite.disk import TAKER, disk
 from deployer.services.sqlite.settings import (
     SqliteSettings,
     contradictions,
@@ -23,21 +24,26 @@ SMALL_CACHE_KIB = 512
 
 
 def numbers(declaration: Declaration, _chain: Chain, _grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
-    """Say what each connection may keep."""
+    """Say what each connection may keep of memory, and each database's log of the disk."""
     settings = settings_of(declaration)
     cache = default(settings.cache_kib, "KiB", "each connection keeps so many pages; part of the price of the app")
     if "cache_kib" in settings.model_fields_set:
         cache = pinned(settings.cache_kib, "KiB", "services.sqlite.cache_kib")
-    return {"sqlite": {"cache_size": cache}}
+    log = default(settings.wal_mib, "MiB", "twice what is written until a checkpoint, 1000 pages of 4 KiB")
+    if "wal_mib" in settings.model_fields_set:
+        log = pinned(settings.wal_mib, "MiB", "services.sqlite.wal_mib")
+    return {TAKER: {"cache_size": cache, "journal_size_limit": log}}
 
 
 def access(declaration: Declaration, app: str) -> Access:
-    """Tell an app where its file is, and what each of its connections may hold."""
-    cache_kib = settings_of(declaration).cache_kib
+    """Tell an app where its file is, and what its connections and its log may hold."""
+    settings = settings_of(declaration)
+    cache_kib = settings.cache_kib
     return Access(
         environment={
             "DATABASE_PATH": f"{AppPlaces(app).state}/{databases_of(declaration).get(app, app)}.db",
             "SQLITE_CACHE_KIB": str(cache_kib),
+            "SQLITE_WAL_MIB": str(settings.wal_mib),
         },
         pool_variable="DB_POOL_SIZE",
         connection_parts={"SQLite's page cache": cache_kib / 1024},
@@ -60,6 +66,7 @@ SERVICE = Service(
     runs=is_declared,
     claims=lambda _declaration, _chain: (),
     numbers=numbers,
+    disk=disk,
     wanted=lambda _declaration, _budget: Wanted(),
     settings=SqliteSettings,
     access=access,

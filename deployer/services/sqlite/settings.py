@@ -18,6 +18,8 @@ class SqliteSettings(ServiceSettings):
 
     cache_kib: Annotated[int, Field(ge=64, le=1024 * 1024)] = 2048
     """Pages that each connection of an app may keep in memory, KiB: what the app sets as cache_size."""
+    wal_mib: Annotated[int, Field(ge=1, le=16 * 1024)] = 8
+    """What each database's log of writes may keep of the disk, MiB: what the app sets as journal_size_limit."""
 
 
 def is_declared(declaration: Declaration) -> bool:

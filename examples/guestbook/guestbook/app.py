@@ -20,14 +20,16 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+#: What a connection and the log may keep, and what they keep where nobody says it.
+LIMITS = {"SQLITE_CACHE_KIB": "2048", "SQLITE_WAL_MIB": "8"}
 log = logging.getLogger("guestbook")
 
 
-def make_app(database: Path, cache_kib: int) -> Flask:
-    """Make the application on a database's file; each of its connections keeps so many KiB of it."""
+def make_app(database: Path, cache_kib: int, wal_mib: int) -> Flask:
+    """Make the application on a database's file; each connection keeps so many KiB of it, its log so many MiB."""
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=16 * 1024, MAX_FORM_PARTS=10)
-    entries = Entries(database, cache_kib)
+    entries = Entries(database, cache_kib, wal_mib)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -85,4 +87,5 @@ def __getattr__(name: str) -> Flask:
     """Make ``app`` when gunicorn asks for it, so that importing this module needs no environment."""
     if name != "app":
         raise AttributeError(name)
-    return make_app(Path(os.environ["DATABASE_PATH"]), int(os.environ.get("SQLITE_CACHE_KIB", "2048")))
+    cache_kib, wal_mib = (int(os.environ.get(name, usual)) for name, usual in LIMITS.items())
+    return make_app(Path(os.environ["DATABASE_PATH"]), cache_kib, wal_mib)

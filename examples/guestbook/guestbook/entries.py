@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 #: Waiting for another writer, ms; then it is an error.
 BUSY_TIMEOUT_MS = 5_000
-#: The write-ahead log is cut to this after a checkpoint, bytes.
-LOG_BYTES = 4 << 20
 #: Entries that are kept; the oldest go, so that the disk does not fill up.
 KEPT = 10_000
 ENTRIES_PER_PAGE = 20
@@ -54,11 +52,13 @@ class Entries:
     Args:
         path: The database's file; its folder must exist.
         cache_kib: Pages that each connection keeps, KiB.
+        wal_mib: What the log of writes keeps of the disk once it is in the database, MiB.
     """
 
-    def __init__(self, path: Path, cache_kib: int = 2_048) -> None:
+    def __init__(self, path: Path, cache_kib: int = 2_048, wal_mib: int = 8) -> None:
         self._path = path
         self._cache_kib = cache_kib
+        self._wal_mib = wal_mib
         self._of_thread = threading.local()
 
     def migrate(self) -> bool:
@@ -109,6 +109,6 @@ class Entries:
             connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
             connection.execute("PRAGMA synchronous = NORMAL")  # in WAL: a power cut may lose the last, never damage
             connection.execute(f"PRAGMA cache_size = -{self._cache_kib}")
-            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+            connection.execute(f"PRAGMA journal_size_limit = {self._wal_mib << 20}")
             self._of_thread.connection = connection
         return connection

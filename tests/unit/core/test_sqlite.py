@@ -9,6 +9,7 @@ from deployer.allocate import allocate, shortage_mib
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
 from deployer.numbers import Provenance
+from deployer.priors import PRIORS
 from deployer.render import render
 from deployer.services.sqlite import SERVICE, SqliteSettings
 
@@ -38,10 +39,22 @@ def test_the_app_is_told_where_its_file_is():
     unit = next(file.content.decode() for file in result.files if file.path.endswith("app-guestbook.service"))
     assert '"DATABASE_PATH=/var/lib/app-guestbook/guestbook.db"' in unit
     assert '"SQLITE_CACHE_KIB=2048"' in unit
+    assert '"SQLITE_WAL_MIB=8"' in unit
     assert "DB_POOL_SIZE=4" in unit
     named = with_sqlite(database=AppDatabase(server="sqlite", name="book"))
     assert SERVICE.access(named, "guestbook").environment["DATABASE_PATH"] == "/var/lib/app-guestbook/book.db"
     assert not result.wanted.databases
+
+
+def test_its_log_and_its_temporary_files_are_part_of_the_disk_and_each_database_has_a_log():
+    budget = allocate(with_sqlite(SqliteSettings(wal_mib=100)))
+    assert budget.disk["sqlite's logs of writes"].value == 200
+    assert budget.disk["sqlite's temporary files"].value == PRIORS.temporary_table_disk_mib
+    assert budget.numbers["sqlite"]["journal_size_limit"].provenance is Provenance.PINNED
+    assert sum(int(use.value) for use in budget.disk.values()) == with_sqlite().hardware.disk_gib * 1024
+    one = with_sqlite()
+    two = one.model_copy(update={"apps": {**one.apps, "other": one.apps["guestbook"]}})
+    assert SERVICE.disk(two, budget.numbers)["sqlite's logs of writes"].value == 400
 
 
 def test_its_migration_finds_the_folder_that_it_writes_to():

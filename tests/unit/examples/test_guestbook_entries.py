@@ -44,6 +44,18 @@ def test_writers_wait_for_one_another(entries):
     assert len({entry.id for entry in entries.newest()}) == module.ENTRIES_PER_PAGE
 
 
+def test_the_log_keeps_no_more_than_it_may(tmp_path):
+    book = Entries(tmp_path / "book.sqlite3", wal_mib=1)
+    book.migrate()
+    connection = book._connection()
+    connection.execute("CREATE TABLE large AS SELECT randomblob(6000000) AS bytes")
+    log = tmp_path / "book.sqlite3-wal"
+    assert log.stat().st_size > 3 << 20
+    for number in range(3):  # the next checkpoint that finds no reader cuts it
+        book.add("Tom", str(number))
+    assert log.stat().st_size <= 1 << 20
+
+
 def test_readers_do_not_wait_for_a_writer(entries, tmp_path):
     entries.add("Tom", "before")
     writer = sqlite3.connect(tmp_path / "book.sqlite3", isolation_level=None)
