@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from deployer.errors import Inconclusive
 from deployer.slo import Phases, Slo
 from deployer.verify.generator import generate
 from deployer.verify.judge import CACHED, HOLD, capacity_phase, judge, open_phase
@@ -52,7 +53,7 @@ def verify(
         The verdict; ``outcome`` is ``kept``, ``missed`` or ``inconclusive``.
 
     Raises:
-        Inconclusive: The generator could not run.
+        Inconclusive: The generator could not run, or the site has no such page.
         DeployerError: The sampling could not begin.
     """
     run = _Run(target, phases or slo.phases, sampler or Unwatched(), tuple(generator_cpus or ()), say)
@@ -97,9 +98,19 @@ class _Run:
             self._uncached(path)
 
     def _warm_up(self, path: str, headers: Mapping[str, str]) -> None:
-        """Ask for a page without counting: caches, pools and lazy imports of a fresh deploy are not the subject."""
+        """Ask for a page without counting: caches, pools and lazy imports of a fresh deploy are not the subject.
+
+        Raises:
+            Inconclusive: The site says that there is no such page; how it does under load would tell nothing.
+        """
         load = {"mode": "closed", "connections": WARMUP_CONNECTIONS, "duration_s": self.phases.warmup_s}
-        self._generate(f"warm-up {path}", {"path": path, "headers": headers, **load})
+        measured = self._generate(f"warm-up {path}", {"path": path, "headers": headers, **load})
+        if measured is not None and not measured.done and measured.first_errors.get("status") == "status 404":
+            raise Inconclusive(
+                f"the site has no page {path} (404)",
+                where="slo.cached_path and slo.uncached_paths",
+                next_step="name pages that are there; those of a database depend on what it was filled with",
+            )
 
     def _uncached(self, path: str) -> None:
         """Measure what a page can carry, then its latency below that."""

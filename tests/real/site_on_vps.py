@@ -52,6 +52,7 @@ class Site:
         }
         entry["apps"]["blog"]["source"] = "blog"
         entry["apps"]["blog"]["database"]["seed"] = ["python", "-m", "blog.seed", "--posts", "100"]
+        entry["slo"]["uncached_paths"] = ["/", "/post/week-did-again-green-bright-50"]  # the example's is one of 3000
         for path, value in {**self.changes, **changes}.items():
             *parents, last = path.split("__")
             place = entry

@@ -3,6 +3,7 @@
 import pytest
 from samples_of_load import SUMMARY, TARGET, measured
 
+from deployer.errors import Inconclusive
 from deployer.slo import Phases, Slo
 from deployer.verify import HostSamples, VerifyTarget, run, verify
 
@@ -56,6 +57,23 @@ def verified(**options):
     watch = options.pop("watch", None) or Watch()
     target = VerifyTarget.of(SLO, **MORE_TARGET)
     return verify(target, options.pop("slo", SLO), watch, **options)
+
+
+def test_a_page_that_is_not_there_ends_it_before_the_load(monkeypatch):
+    asked = []
+
+    def generate(name, job, **_more):
+        asked.append(name)
+        missing = {"done": 0, "errors": {"status": 9}, "first_errors": {"status": "status 404"}}
+        return measured(name, path=job["path"], **(missing if job["path"] == "/b" else {}))
+
+    monkeypatch.setattr(run, "generate", generate)
+    watch = Watch()
+    with pytest.raises(Inconclusive, match="no page /b") as caught:
+        verified(watch=watch)
+    assert "slo.uncached_paths" in caught.value.where
+    assert asked == ORDER[:3]
+    assert watch.log == ["begin", "end"]
 
 
 def test_all_phases_run_in_order_and_warm_ups_do_not_count(jobs):
