@@ -61,8 +61,8 @@ class Job(Declared):
 
     command: Annotated[tuple[Word, ...], Field(min_length=1)]
     """The command, as a list of words: [python, -m, shop.worker]."""
-    memory_mib: Annotated[int, Field(ge=16, le=64 * 1024)] = 96
-    """Memory of one process of it at its worst, MiB; it is its MemoryMax."""
+    memory_mib: Annotated[int, Field(ge=16, le=64 * 1024)] | None = None
+    """Memory of one process of it at its worst, MiB; it is its MemoryMax. Left out: 96, or what a small heap needs."""
     pool_size: Annotated[int, Field(ge=0, le=200)] = 1
     """Connections of one process to each server that the app uses."""
 

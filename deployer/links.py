@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from deployer.numbers import Numbers
+from deployer.units import round_down
+
+#: A job of a program whose memory nobody knows, MiB.
+USUAL_JOB_MIB = 96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +45,24 @@ class Runner:
         folder: Where a command without a slash is looked for.
         programs: Commands that are somewhere else, with their paths.
         jit: It writes machine code at run time, which the unit must then not forbid.
+        heaps_in_folder: What is looked for in the folder runs with such a heap too, as ``programs`` do.
         job_environment: Variables that keep one process within its MemoryMax; ``{heap_mib}`` stands for what is left
             of it for the heap.
         heap_share: Share of MemoryMax that the heap may have, after ``heap_beside_mib``.
         heap_beside_mib: What such a process needs besides its heap, MiB.
+        heap_least_mib: Below such a heap it only collects; 0 if nothing is known of it, MiB.
+        heap_usual_mib: Heap of a job that does not say how large it is, MiB.
     """
 
     folder: str
     programs: Mapping[str, str] = field(default_factory=dict)
     jit: bool = False
+    heaps_in_folder: bool = False
     job_environment: Mapping[str, str] = field(default_factory=dict)
     heap_share: float = 1.0
     heap_beside_mib: float = 0.0
+    heap_least_mib: int = 0
+    heap_usual_mib: int = 0
 
     def argv(self, words: tuple[str, ...], release: str) -> tuple[str, ...]:
         """Give a command with its program as a whole path; one with a slash is looked for in the release."""
@@ -61,6 +72,31 @@ class Runner:
         elif not first.startswith("/"):
             first = f"{release}/{first}"
         return (first, *rest)
+
+    def usual_job_mib(self, words: tuple[str, ...]) -> int:
+        """Say how large a job is that does not say it itself, MiB."""
+        return max(USUAL_JOB_MIB, self._job_mib(self.heap_usual_mib) if self._has_heap(words) else 0)
+
+    def least_job_mib(self, words: tuple[str, ...]) -> int:
+        """Say below which size a job does not work, MiB; 0 if that is not known."""
+        return self._job_mib(self.heap_least_mib) if self._has_heap(words) else 0
+
+    def environment_within(self, memory_mib: int) -> Mapping[str, str]:
+        """Give the variables that keep one process within its memory; none of a heap that would be too small."""
+        heap_mib = round_down(self.heap_share * memory_mib - self.heap_beside_mib, 1)
+        is_enough = heap_mib >= max(1, self.heap_least_mib)
+        return {
+            name: text.format(heap_mib=heap_mib)
+            for name, text in self.job_environment.items()
+            if is_enough or "{heap_mib}" not in text
+        }
+
+    def _has_heap(self, words: tuple[str, ...]) -> bool:
+        is_known = words[0] in self.programs or (self.heaps_in_folder and "/" not in words[0])
+        return self.heap_least_mib > 0 and is_known
+
+    def _job_mib(self, heap_mib: int) -> int:
+        return ceil((heap_mib + self.heap_beside_mib) / self.heap_share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

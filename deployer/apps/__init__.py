@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.apps.claims import beside_parts
 from deployer.apps.disk import releases_on_disk
+from deployer.apps.jobs import jobs_without_room
 from deployer.apps.places import AppPlaces
 from deployer.apps.processes import Processes, pool_per_process
 from deployer.apps.unit import UnitText, unit_numbers, unit_text
@@ -15,6 +16,7 @@ __all__ = [
     "UnitText",
     "app_wanted",
     "beside_parts",
+    "jobs_without_room",
     "pool_per_process",
     "releases_on_disk",
     "unit_numbers",

@@ -62,7 +62,8 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
     sysctls, more, kernel_warnings = sysctl_changes(wanted.sysctls, seen.get("sysctls", {}))
     changes += more
     hashes = {unit.unit: unit_hashes(unit.unit, kept_items) for unit in wanted.units}
-    activations, more = unit_actions(rendered, moved, hashes, seen)
+    work_mib = _work_memory_mib(rendered, seen)
+    activations, more = unit_actions(rendered, moved, hashes, seen, work_mib)
     changes += more
 
     document = {
@@ -74,7 +75,7 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
         "secrets": [{"path": one.path, "bytes": one.random_bytes} for one in secrets],
         "work": {
             "slice": DEPLOY_SLICE,
-            "memory_max_mib": _work_memory_mib(rendered, seen),
+            "memory_max_mib": work_mib,
         },
         "releases": release_documents,
         "files": [_file_document(number, item, seen, blobs) for number, item in enumerate(moved)],

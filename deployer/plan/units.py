@@ -20,7 +20,11 @@ Activations = list[dict[str, Any]]
 
 
 def unit_actions(
-    rendered: Rendered, moved: Sequence[Item], hashes: Mapping[str, Mapping[str, str]], seen: Mapping[str, Any]
+    rendered: Rendered,
+    moved: Sequence[Item],
+    hashes: Mapping[str, Mapping[str, str]],
+    seen: Mapping[str, Any],
+    work_mib: int,
 ) -> tuple[Activations, list[Change]]:
     """Choose the activations, in order.
 
@@ -29,6 +33,7 @@ def unit_actions(
         moved: The paths that change.
         hashes: Of each unit, what it reads at start and on a reload.
         seen: The host's answer.
+        work_mib: What one command of the deploy may have, MiB.
 
     Returns:
         The protocol's ``activations`` and the same as changes for people.
@@ -48,7 +53,7 @@ def unit_actions(
         commands = [command for command in rendered.wanted.commands if command.before == unit]
         for command in commands:
             if _is_due(command, rendered, moved, seen):
-                activations.append(_command(command))
+                activations.append(_command(command, rendered, work_mib))
                 changes.append(Change("command", "run", command.name, " ".join(command.argv[1:])))
         verb, because = _verb(unit, moved, hashes[unit], seen, is_socket=wanted.listens)
         served = unit.removesuffix(".socket") + ".service"
@@ -169,7 +174,8 @@ def _is_due(command: CommandWanted, rendered: Rendered, moved: Sequence[Item], s
     return any(item.path in links for item in moved)
 
 
-def _command(command: CommandWanted) -> dict[str, Any]:
+def _command(command: CommandWanted, rendered: Rendered, work_mib: int) -> dict[str, Any]:
+    limits = rendered.budget.chain.runner_of(command.app).environment_within(work_mib)
     return {
         "kind": "command",
         "name": command.name,
@@ -177,7 +183,7 @@ def _command(command: CommandWanted) -> dict[str, Any]:
         "argv": list(command.argv),
         "user": command.user,
         "cwd": command.cwd,
-        "environment": dict(command.environment),
+        "environment": {**limits, **command.environment},
         "environment_file": command.environment_file,
         "credentials": dict(command.credentials),
         "groups": list(command.groups),

@@ -48,11 +48,10 @@ ENTRIES: dict[str, dict[str, Any]] = {
             "node": {"script": "server.js"},
             "uses": ["redis"],
             "database": {"server": "mysql", "migrate": ["node", "migrate.js"], "seed": ["node", "seed.js"]},
-            "background": {"worker": {"command": ["node", "worker.js"], "memory_mib": 128, "pool_size": 2}},
+            "background": {"worker": {"command": ["node", "worker.js"], "pool_size": 2}},
             "timers": {
                 "cleanup": {
                     "command": ["node", "cleanup.js"],
-                    "memory_mib": 128,
                     "pool_size": 2,
                     "on_calendar": "daily",
                 }

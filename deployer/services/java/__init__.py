@@ -13,7 +13,7 @@ from deployer.services.java.links import apps_of, links
 from deployer.services.java.settings import JavaSettings
 
 #: Release series that were deployed and load-tested.
-PROVEN = frozenset({"17"})
+PROVEN = frozenset({"17", "21"})
 
 
 def experimental(declaration: Declaration) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from deployer.app import App
-from deployer.apps import beside_parts, unit_numbers
+from deployer.apps import beside_parts, jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -13,7 +13,7 @@ from deployer.links import Chain
 from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Contradictions, Remedy
-from deployer.services.java.links import apps_of, job_machine
+from deployer.services.java.links import apps_of, runner_of
 from deployer.services.java.machine import MOST_HEAP_MIB, Machine, classes_of, collector, machine_of
 from deployer.services.java.settings import JavaSettings
 
@@ -23,8 +23,6 @@ WEIGHT = 3
 STOP_S = 20
 #: What a web server of the JDK alone loads.
 FEW_CLASSES = 3000
-#: The least heap of a job that does anything, MiB.
-LEAST_JOB_HEAP_MIB = 16
 #: Options that would undo what the budget gave, and the key that pins it instead.
 OWN_OPTIONS = {
     "-Xmx": "heap_mib",
@@ -180,11 +178,4 @@ def contradictions(declaration: Declaration) -> Contradictions:
                     yield (*place, "options", number), f"{own} comes from the budget; write {key} to pin it"
             if option.startswith("-XX:+Use") and option.endswith("GC"):
                 yield (*place, "options", number), "the collector follows from the size of the process"
-        least_mib = int(job_machine(settings).process_mib(LEAST_JOB_HEAP_MIB)) + 1
-        for kind, jobs in (("background", app.background), ("timers", app.timers)):
-            for job_name, job in jobs.items():
-                if job.command[0] == "java" and job.memory_mib < least_mib:
-                    yield (
-                        ("apps", name, kind, job_name, "memory_mib"),
-                        f"a Java machine with a heap of {LEAST_JOB_HEAP_MIB} MiB needs {least_mib}; or fewer classes",
-                    )
+        yield from jobs_without_room(name, app, runner_of(name, settings), "a Java machine")

@@ -9,12 +9,15 @@ from deployer.apps import AppPlaces, Processes, pool_per_process
 from deployer.declaration import Declaration
 from deployer.links import AppLinks, Runner
 from deployer.numbers import default, pinned
+from deployer.priors import PRIORS
 from deployer.services.java.machine import Machine, machine_of
 from deployer.services.java.settings import JavaSettings, settings_of
 
 JAVA = "/usr/bin/java"
 #: Threads of a job or a migration.
 JOB_THREADS = 12
+#: The least heap of a job that does anything, MiB.
+LEAST_JOB_HEAP_MIB = 16
 
 
 def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, JavaSettings]]:
@@ -45,27 +48,24 @@ def _of_app(name: str, settings: JavaSettings, declaration: Declaration) -> AppL
         numbers=numbers,
         upstreams=units.upstreams,
         units=units.units,
-        runner=_runner(name, settings),
+        runner=runner_of(name, settings),
     )
 
 
-def _runner(name: str, settings: JavaSettings) -> Runner:
+def runner_of(name: str, settings: JavaSettings) -> Runner:
     """Give the limits of a machine that runs a job: as for visitors, but with few threads and one collector."""
-    machine = job_machine(settings)
+    machine = machine_of(settings, app_threads=JOB_THREADS)
     options = [*machine_options(machine), "-Xmx{heap_mib}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
     return Runner(
         folder=AppPlaces(name).current,
         programs={"java": JAVA},
         jit=True,
         job_environment={"JAVA_TOOL_OPTIONS": " ".join(options), "MALLOC_ARENA_MAX": "2"},
-        heap_share=0.95,
+        heap_share=1 - PRIORS.java_headroom_share,
         heap_beside_mib=machine.beside_mib,
+        heap_least_mib=LEAST_JOB_HEAP_MIB,
+        heap_usual_mib=int(PRIORS.java_heap_floor_mib),
     )
-
-
-def job_machine(settings: JavaSettings) -> Machine:
-    """Give the machine of a job or a migration."""
-    return machine_of(settings, app_threads=JOB_THREADS)
 
 
 def machine_options(machine: Machine) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ from deployer.app import BackgroundWorker, Job, Timer
 from deployer.apps import AppPlaces, unit_numbers
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
-from deployer.links import AppLinks, Chain, Runner
+from deployer.links import AppLinks, Chain
 from deployer.numbers import Derived, Numbers, default, pinned
 from deployer.service import Contradictions
-from deployer.units import round_down
 
 #: How long a job may finish what it has begun, s.
 STOP_S = 30
@@ -82,15 +81,16 @@ def links(declaration: Declaration) -> Mapping[str, AppLinks]:
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
-    """Price each job: as many processes as it has, each as large as the inventory says."""
+    """Price each job: as many processes as it has, each as large as the inventory says, or as its program needs."""
     found = []
     for one in jobs_of(declaration):
-        each = one.job.memory_mib
+        each = one.job.memory_mib or chain.runner_of(one.app).usual_job_mib(one.job.command)
         parts = {f"{one.processes} x {each} MiB" if one.processes > 1 else "one process": float(one.processes * each)}
         for name, mib in chain.connection_parts(one.taker).items():
             parts[name] = one.processes * mib
         at = f"apps.{one.app}.{one.kind}.{one.name}"
-        inputs = [f"{at}.memory_mib", *([f"{at}.processes"] if isinstance(one.job, BackgroundWorker) else [])]
+        size = "memory_mib" if one.job.memory_mib else "command"
+        inputs = [f"{at}.{size}", *([f"{at}.processes"] if isinstance(one.job, BackgroundWorker) else [])]
         found.append(Claim(one.taker, parts, inputs=tuple(inputs)))
     return found
 
@@ -115,12 +115,6 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
                 else default(one.job.timeout_s, "s", "it is ended after an hour")
             )
     return found
-
-
-def environment_of(runner: Runner, memory_mib: int) -> Mapping[str, str]:
-    """Give the variables that keep one process of a job within its memory."""
-    heap_mib = max(16, round_down(runner.heap_share * memory_mib - runner.heap_beside_mib, 1))
-    return {name: text.format(heap_mib=heap_mib) for name, text in runner.job_environment.items()}
 
 
 def contradictions(declaration: Declaration) -> Contradictions:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from deployer.app import Timer
 from deployer.apps import AppPlaces, unit_text
 from deployer.apps.places import UNIT_FOLDER
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.service import FileWanted, UnitWanted, Validator, Wanted, together
-from deployer.services.jobs.budget import AppJob, environment_of, jobs_of
+from deployer.services.jobs.budget import AppJob, jobs_of
 
 
 def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
@@ -18,13 +20,14 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
 
 def _of_job(one: AppJob, declaration: Declaration, budget: HostBudget) -> Wanted:
     places, runner = AppPlaces(one.app), budget.chain.runner_of(one.app)
+    room_mib = budget.count(one.taker, "MemoryMax") - ceil(sum(budget.chain.connection_parts(one.taker).values()))
     context = {
         "app": one.app,
         "name": one.name,
         "job": one.job,
         "places": places,
         "argv": runner.argv(one.job.command, places.current),
-        "job_environment": environment_of(runner, budget.count(one.taker, "MemoryMax")),
+        "job_environment": runner.environment_within(room_mib),
         "text": unit_text(declaration, budget.chain, one.app),
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from deployer.app import App
-from deployer.apps import beside_parts, unit_numbers
+from deployer.apps import beside_parts, jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -17,18 +17,14 @@ from deployer.links import Chain
 from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Contradictions, Remedy
-from deployer.services.node.links import apps_of
+from deployer.services.node.links import FILLED, SMALL_OLD_SPACE_MIB, apps_of, runner_of
 from deployer.services.node.settings import NodeSettings
 from deployer.units import round_down
 
 #: Share of the elastic remainder.
 WEIGHT = 3
-#: Share of a process's MemoryMax that its old space and what is beside it may fill.
-FILLED = 0.95
 #: A heap beyond this is collected in pauses that visitors notice, MiB.
 MOST_OLD_SPACE_MIB = 2048
-#: What a small app's heap needs, MiB.
-SMALL_OLD_SPACE_MIB = 64
 #: How long a process may finish what it has begun, s.
 STOP_S = 20
 #: Threads of a process besides libuv's: the event loop, V8's, room for workers.
@@ -179,10 +175,11 @@ def _with(declaration: Declaration, name: str, app: App, settings: NodeSettings,
 
 
 def contradictions(declaration: Declaration) -> Contradictions:
-    """Refuse ports and versions that cannot be had, and a port for PM2, whose processes share one socket."""
+    """Refuse ports and versions that cannot be had, a port for PM2's one socket, and jobs without room for a heap."""
     yield from port_contradictions(declaration, "node")
     first = next((settings.version for _, settings in apps_of(declaration).values()), "")
-    for name, (_, settings) in apps_of(declaration).items():
+    for name, (app, settings) in apps_of(declaration).items():
+        yield from jobs_without_room(name, app, runner_of(name), "a process of Node.js")
         if settings.version != first:
             yield ("apps", name, "node", "version"), f"a host has one nodejs package; another app has version {first}"
         if settings.pm2 and settings.port is not None:

@@ -12,6 +12,13 @@ from deployer.numbers import derived, pinned
 from deployer.priors import PRIORS
 from deployer.services.node.settings import NodeSettings, settings_of
 
+#: Share of a process's MemoryMax that its old space and what is beside it may fill.
+FILLED = 0.95
+#: What a small app's heap needs, MiB.
+SMALL_OLD_SPACE_MIB = 64
+#: Below it a job that reads rows of a database only collects, MiB.
+LEAST_JOB_OLD_SPACE_MIB = 32
+
 
 def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, NodeSettings]]:
     """Give the apps of a host that Node.js runs."""
@@ -42,11 +49,20 @@ def _of_app(name: str, settings: NodeSettings, declaration: Declaration) -> AppL
         numbers=numbers,
         upstreams=(f"unix:{places.socket}",) if settings.pm2 else units.upstreams,
         units=(places.unit,) if settings.pm2 else units.units,
-        runner=Runner(
-            folder=f"{places.current}/node_modules/.bin",
-            programs={"node": "/usr/bin/node"},
-            jit=True,
-            job_environment={"NODE_ENV": "production", "NODE_OPTIONS": "--max-old-space-size={heap_mib}"},
-            heap_beside_mib=PRIORS.node_beside_mib,
-        ),
+        runner=runner_of(name),
+    )
+
+
+def runner_of(name: str) -> Runner:
+    """Give what keeps a job within its memory: its old space, beside what V8 and Node hold besides."""
+    return Runner(
+        folder=f"{AppPlaces(name).current}/node_modules/.bin",
+        programs={"node": "/usr/bin/node"},
+        jit=True,
+        heaps_in_folder=True,
+        job_environment={"NODE_ENV": "production", "NODE_OPTIONS": "--max-old-space-size={heap_mib}"},
+        heap_share=FILLED,
+        heap_beside_mib=PRIORS.node_beside_mib,
+        heap_least_mib=LEAST_JOB_OLD_SPACE_MIB,
+        heap_usual_mib=SMALL_OLD_SPACE_MIB,
     )

@@ -219,6 +219,7 @@ def test_sockets_stop_first_and_a_packages_service_goes_with_our_drop_in():
     seen["owned"] = dict.fromkeys(seen["files"], "x")
     plan = planned(seen, [], bare)
     assert actions(plan) == [
+        ("logrotate.timer", "restart"),  # it looks once a day again
         ("app-blog.socket", "stop"),
         ("app-blog.service", "stop"),
         ("mariadb.service", "stop"),

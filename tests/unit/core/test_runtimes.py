@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,6 @@ from deployer.services import go, java, node
 from deployer.services.go import GoSettings
 from deployer.services.java import JavaSettings
 from deployer.services.java.links import JAVA
-from deployer.services.jobs.budget import environment_of
 from deployer.services.node import NodeSettings
 
 UNITS = "/etc/systemd/system"
@@ -153,9 +154,66 @@ def test_jobs_of_node_have_a_heap_within_their_memory() -> None:
     one = node_app().model_copy(update={"background": {"worker": worker}})
     budget = allocate(host_of(one))
     runner = budget.chain.runner_of("shop")
-    assert environment_of(runner, 256)["NODE_OPTIONS"] == f"--max-old-space-size={256 - PRIORS.node_beside_mib:.0f}"
+    heap_mib = int(0.95 * 256 - PRIORS.node_beside_mib)
+    unit = text_of(render(host_of(one), budget), f"{UNITS}/app-shop-worker@.service")
+    assert f'"NODE_OPTIONS=--max-old-space-size={heap_mib}"' in unit
     assert runner.argv(("node", "worker.js"), "/r") == ("/usr/bin/node", "worker.js")
     assert runner.argv(("prisma", "migrate"), "/r")[0] == "/srv/shop/current/code/node_modules/.bin/prisma"
+
+
+def job_of(one: Any, **said: Any) -> Any:
+    return one.model_copy(update={"background": {"worker": BackgroundWorker(**said)}})
+
+
+@pytest.mark.parametrize(
+    ("one", "command", "least_heap_mib"),
+    [
+        (node_app(), ("node", "worker.js"), 64),
+        (node_app(), ("agenda", "--queue"), 64),
+        (java_app(), ("java", "-cp", "quotes.jar", "Worker"), PRIORS.java_heap_floor_mib),
+    ],
+    ids=["node", "a package's command", "java"],
+)
+def test_a_job_that_does_not_say_its_size_has_room_for_a_small_heap(
+    one: Any, command: Any, least_heap_mib: int
+) -> None:
+    job = job_of(one, command=command)
+    service = node.SERVICE if one.run_by("node") else java.SERVICE
+    assert not list(service.contradictions(host_of(job)))
+    unit = text_of(rendered(host_of(job)), f"{UNITS}/app-shop-worker@.service")
+    heap = re.search(r"-(?:-max-old-space-size=|Xmx)(\d+)", unit)
+    assert heap is not None
+    assert least_heap_mib <= int(heap[1]) < least_heap_mib + 8 or "MemoryMax=96M" in unit
+
+
+def test_a_job_that_is_no_program_of_the_runtime_is_as_small_as_any() -> None:
+    budget = allocate(host_of(job_of(node_app(), command=("bin/clean.sh",))))
+    assert budget.count("shop-worker", "MemoryMax") == 96
+    small = job_of(node_app(), command=("bin/clean.sh",), memory_mib=16)
+    assert not list(node.SERVICE.contradictions(host_of(small)))
+    assert "max-old-space-size" not in text_of(rendered(host_of(small)), f"{UNITS}/app-shop-worker@.service")
+
+
+def test_a_job_without_room_for_a_heap_that_works_is_refused() -> None:
+    least_mib = ceil((32 + PRIORS.node_beside_mib) / 0.95)
+    for memory_mib, refused in ((least_mib - 1, True), (least_mib, False)):
+        job = job_of(node_app(), command=("node", "worker.js"), memory_mib=memory_mib)
+        found = list(node.SERVICE.contradictions(host_of(job)))
+        assert bool(found) is refused, found
+    ((path, why),) = node.SERVICE.contradictions(
+        host_of(job_of(node_app(), command=("node", "worker.js"), memory_mib=least_mib - 1))
+    )
+    assert path == ("apps", "shop", "background", "worker", "memory_mib")
+    assert why.startswith(f"a process of Node.js with a heap of 32 MiB needs {least_mib}; left out, it gets ")
+
+
+def test_a_migration_has_the_heap_that_the_work_of_a_deploy_leaves_it() -> None:
+    runner = allocate(host_of(node_app())).chain.runner_of("shop")
+    assert runner.environment_within(400) == {
+        "NODE_ENV": "production",
+        "NODE_OPTIONS": f"--max-old-space-size={int(0.95 * 400 - PRIORS.node_beside_mib)}",
+    }
+    assert runner.environment_within(40) == {"NODE_ENV": "production"}
 
 
 @settings(max_examples=60, deadline=None)
