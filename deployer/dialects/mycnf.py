@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deployer.dialects.statement import DialectError, Statement, numbered
+from deployer.dialects.statement import DialectError, Statement, named, numbered
 
 #: What may stand before an option's name, and what it makes of it.
 PREFIXES = ("loose_", "skip_", "disable_", "enable_", "maximum_")
@@ -35,7 +35,8 @@ def read(text: str) -> tuple[Statement, ...]:
                 raise DialectError("a group has no closing bracket", line=number)
             group = matched[1].strip()
         elif not group:
-            raise DialectError(f"{line[:40]!r} stands before the first [group]: the server refuses it", line=number)
+            name = _option(line, number, "").name
+            raise DialectError(f"{name[:40]} stands before the first [group]: the server refuses it", line=number)
         else:
             found.append(_option(line, number, group))
     return tuple(found)
@@ -43,7 +44,7 @@ def read(text: str) -> tuple[Statement, ...]:
 
 def _option(line: str, number: int, group: str) -> Statement:
     name, equals, value = _without_comment(line).partition("=")
-    spelled = name.strip().replace("-", "_")
+    spelled = named(name).replace("-", "_")
     return Statement(spelled, _unquoted(value.strip()) if equals else None, number, (group,))
 
 

@@ -9,7 +9,9 @@ from deployer.dialects.statement import DialectError, Statement, numbered
 _SETTING = re.compile(
     r"""(?P<name>[A-Za-z_][A-Za-z0-9_$]*(?:\.[A-Za-z_][A-Za-z0-9_$]*)*)
         (?:\s*=\s*|\s+)
-        (?:'(?P<quoted>(?:[^'\\]|''|\\.)*)'|(?P<bare>[^\s'\#=]+))
+        (?:'(?P<quoted>(?:[^'\\]|''|\\.)*)'|(?P<bare>
+            [+-]?(?:\d+|0x[0-9a-fA-F]+)[a-zA-Z]* | [+-]?\d*\.\d*(?:[Ee][+-]?\d+)?  # no number: begins with a letter
+            | [A-Za-z_\x80-\uffff][A-Za-z0-9_\x80-\uffff._:/-]*))
         \s*(?:\#.*)?""",
     re.VERBOSE,
 )
@@ -28,7 +30,8 @@ def read(text: str) -> tuple[Statement, ...]:
             continue
         matched = _SETTING.fullmatch(line)
         if matched is None:
-            raise DialectError(f"{line[:60]!r} is no setting: the server does not start with it", line=number)
+            name = re.split(r"[\s='\"]", line, maxsplit=1)[0][:40]  # not the value: it may be a password
+            raise DialectError(f"{name!r} is no setting, or its value wants quotes: no server starts so", line=number)
         found.append(Statement(matched["name"].lower(), _value(matched), number))
     return tuple(found)
 

@@ -33,5 +33,6 @@ def _words(line: str, number: int) -> list[str]:
             raise DialectError("a quote is not closed, or something follows it", line=number)
         words.append(next((one for one in matched.groups() if one is not None), ""))
         at = matched.end()
-        at += len(line[at:]) - len(line[at:].lstrip())
+        while at < len(line) and line[at].isspace():
+            at += 1
     return words

@@ -63,6 +63,12 @@ def checked(text: str) -> str:
     return text
 
 
+def named(text: str) -> str:
+    """Give the name that begins a line. A name is one word: what stands behind it may be a secret, and is not kept."""
+    words = text.split(maxsplit=1)
+    return "" if not words else f"{words[0]} ..." if len(words) > 1 else words[0]
+
+
 def numbered(text: str) -> Iterator[tuple[int, str]]:
     """Give the lines from 1 on, without what ends them. Only a line feed ends one, as the servers see it."""
     for number, line in enumerate(text.split("\n"), start=1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.dialects.statement import DialectError, Statement, numbered
+from deployer.dialects.statement import DialectError, Statement, named, numbered
 
 
 def read(text: str) -> tuple[Statement, ...]:
@@ -22,7 +22,7 @@ def read(text: str) -> tuple[Statement, ...]:
             section = (line[1:-1],)
             continue
         name, equals, value = line.partition("=")
-        found.append(Statement(name.strip(), value.strip() if equals else None, number, section))
+        found.append(Statement(named(name), value.strip() if equals else None, number, section))
     return tuple(found)
 
 

@@ -10,8 +10,12 @@ import re
 from collections.abc import Mapping
 
 _POWERS: Mapping[str, int] = {letter: int(1024**power) for power, letter in enumerate("KMGTPE", start=1)}
-_POSTGRESQL_SIZES = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
-_POSTGRESQL_DURATIONS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_POSTGRESQL_SIZES: Mapping[str, float] = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+_POSTGRESQL_DURATIONS: Mapping[str, float] = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_POSTGRESQL_NUMBER = re.compile(
+    r"(?P<sign>[+-]?)(?P<digits>0[xX][0-9a-fA-F]{1,16}|(?:\d{1,19}(?:\.\d{0,19})?|\.\d{1,19})(?:[eE][+-]?\d{1,2})?)\s*(?P<unit>[A-Za-z]*)",
+    re.ASCII,
+)
 _REDIS_SIZES = {
     "": 1,
     "b": 1,
@@ -77,25 +81,35 @@ def mysql_size(text: str) -> int:
     return int(matched[1]) * _POWERS.get(matched[2], 1)
 
 
+def postgresql_number(text: str, unit: str = "", *, is_whole: bool = True) -> float:
+    """Read a number in a setting's own unit: ``8kB``, ``kB``, ``MB``, ``ms``, ``min``; without one it takes none.
+
+    As the server does, a setting of whole numbers takes C's ``0x10`` and ``010`` too.
+    """
+    units = next((one for one in (_POSTGRESQL_SIZES, _POSTGRESQL_DURATIONS) if unit.lstrip("0123456789") in one), {})
+    wanted = f"a number, or one with {', '.join(units)}" if units else "a number"
+    matched = _POSTGRESQL_NUMBER.fullmatch(text.strip())
+    if matched is None or (matched["unit"] and matched["unit"] not in units):
+        raise ValueError(f"it takes {wanted}")
+    digits = matched["digits"]
+    base = 16 if digits[:2] in {"0x", "0X"} else 8 if is_whole and re.fullmatch(r"0[0-7]+", digits) else 10
+    if base == 10 and is_whole and re.fullmatch(r"0\d+", digits):
+        raise ValueError("a number that begins with 0 is octal")
+    number = (float(digits) if base == 10 else int(digits, base)) * (-1 if matched["sign"] == "-" else 1)
+    if not matched["unit"]:
+        return number
+    own = re.fullmatch(r"(\d*)([A-Za-z]+)", unit)
+    return number * units[matched["unit"]] / (int(own[1] or 1) * units[own[2]]) if own else number
+
+
 def postgresql_size(text: str, unit: str) -> int:
     """Read bytes; a bare number counts in the setting's own unit: ``8kB``, ``kB``, ``MB``."""
-    return int(_number_with_unit(text, unit, _POSTGRESQL_SIZES, "a number, or one with B, kB, MB, GB or TB"))
+    return int(postgresql_number(text, unit) * postgresql_number(f"1{unit}" if unit[:1].isalpha() else unit, "B"))
 
 
 def postgresql_duration_s(text: str, unit: str) -> float:
     """Read seconds; a bare number counts in the setting's own unit."""
-    return _number_with_unit(text, unit, _POSTGRESQL_DURATIONS, "a number, or one with us, ms, s, min, h or d")
-
-
-def _number_with_unit(text: str, unit: str, units: Mapping[str, float], wanted: str) -> float:
-    matched = re.fullmatch(r"(-?\d{1,19}(?:\.\d{1,19})?)\s*([A-Za-z]*)", text.strip(), re.ASCII)
-    if matched is None or (matched[2] and matched[2] not in units):
-        raise ValueError(f"it takes {wanted}")
-    if matched[2]:
-        return float(matched[1]) * units[matched[2]]
-    own = re.fullmatch(r"(\d*)([A-Za-z]*)", unit)
-    times = int(own[1] or 1) * units.get(own[2], 1) if own else 1
-    return float(matched[1]) * times
+    return postgresql_number(text, unit) * postgresql_number(f"1{unit}", "s")
 
 
 def redis_size(text: str) -> int:
@@ -128,7 +142,7 @@ def systemd_duration_s(text: str) -> float:
 
 def _added(text: str, units: Mapping[str, float], wanted: str) -> float:
     parts = re.findall(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-zµ]*)\s*", text, re.ASCII)
-    if not parts or "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", text):
+    if not parts or "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", text, flags=re.ASCII):
         raise ValueError(wanted)
     if any(unit not in units for _, unit in parts):
         raise ValueError(wanted)

@@ -10,7 +10,7 @@ from deployer.dialects.values import mysql_size, postgresql_size, redis_size, sy
 from deployer.lint.host import Host, last
 from deployer.priors import PRIORS
 from deployer.registry import Finding, Kind
-from deployer.registry.judge import is_read_by_server
+from deployer.registry.groups import is_read_by_server
 
 _MIB = 1024**2
 _LEDGER = "the ledger: invoke budget"

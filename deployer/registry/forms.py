@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from deployer.dialects import values
 from deployer.registry.finding import Kind
-from deployer.registry.known import Setting
+from deployer.registry.known import Registry, Setting
 
 #: What a server does with a value that it cannot read. MySQL and MariaDB guess.
 _FATE = {
@@ -18,11 +18,21 @@ _FATE = {
     "postgresql": Kind.FATAL,
     "redis": Kind.FATAL,
 }
+#: Whose data has the bounds of numbers, in the setting's own unit; whose has what there is to choose from.
+_BOUNDED = frozenset({"mycnf", "postgresql", "redis", "unit"})
+_CHOOSING = frozenset({"mycnf", "postgresql", "redis", "unit"})
+#: Sizes of MySQL and MariaDB that may stand without a value.
+_BARE = frozenset(
+    {"innodb_max_undo_log_size", "innodb_page_size", "mysqlx_max_allowed_packet", "select_into_buffer_size"}
+)
 _WHOLE_BYTES = 1024**3
+#: Longest value that is repeated in a message, characters.
+_SHOWN = 60
 
 
-def misformed(dialect: str, setting: Setting, value: str) -> tuple[Kind, str] | None:
+def misformed(known: Registry, setting: Setting, value: str) -> tuple[Kind, str] | None:
     """Say what becomes of a value, and why; None if the server reads it as it is written."""
+    dialect = known.dialect
     if dialect not in _FATE or not value or "$" in value:
         return None
     read = _READERS.get((dialect, setting.kind))
@@ -34,32 +44,76 @@ def misformed(dialect: str, setting: Setting, value: str) -> tuple[Kind, str] | 
         kind = _FATE[dialect]
         if dialect == "mycnf" and setting.kind != "bool" and not re.match(r"(?i)[+-]?\d*[KMGTPE]", value):
             kind = Kind.FATAL  # only what follows one of these letters is passed over
-        return kind, f"{value!r} is not read as it is meant: {error}"
-    return _out_of_bounds(dialect, setting, value, number)
+        return kind, f"{shown(value)} is not read as it is meant: {error}"
+    return _out_of_bounds(known, setting, value, number)
 
 
-def _out_of_bounds(dialect: str, setting: Setting, value: str, number: float) -> tuple[Kind, str] | None:
-    least, most = setting.least, setting.most
-    if dialect == "postgresql" and setting.kind in {"size", "duration"} and least is not None and most is not None:
-        unit = _in_unit(setting, "1")
-        least, most = int(least * unit), int(most * unit)
-    if dialect not in {"mycnf", "postgresql"}:
+def empty(known: Registry, setting: Setting, value: str | None) -> tuple[Kind, str] | None:
+    """Say what becomes of a setting with nothing behind it; None if the server takes that.
+
+    Args:
+        known: The server.
+        setting: The setting.
+        value: None where not even a sign for a value stands there, else nothing.
+    """
+    if known.dialect == "redis" and not value:
+        return (Kind.FATAL, "it stands there without a value") if value is None else None
+    if known.dialect != "mycnf" or value or setting.kind not in {"size", "int", "float"}:
         return None
-    for bound, beyond, word in ((least, (least or 0) - number, "least"), (most, number - (most or 0), "most")):
-        if bound is not None and beyond > 0 and not (dialect == "mycnf" and number < 0):
-            if dialect == "mycnf":
-                return Kind.MISREAD, f"{value} becomes {bound}: that is the {word} that the server takes"
-            return Kind.FATAL, f"{value} is beyond {bound}, the {word} that the server takes"
+    if value is None:
+        is_needed = setting.kind == "size" and setting.name not in _BARE
+        return (Kind.FATAL, "it stands there without a value") if is_needed else None
+    if known.flavour == "mysql":
+        return Kind.FATAL, "the value is empty"
+    return Kind.MISREAD, f"an empty value becomes {setting.least or 0}"
+
+
+def shown(text: str) -> str:
+    """Give as much of a text of the user's as a line holds."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def _out_of_bounds(known: Registry, setting: Setting, value: str, number: float) -> tuple[Kind, str] | None:
+    dialect = known.dialect
+    if dialect == "mycnf" and number < 0:
+        return _below_zero(known, setting, value, number)
+    if dialect not in _BOUNDED:
+        return None
+    for bound, beyond, word in (
+        (setting.least, (setting.least or 0) - number, "least"),
+        (setting.most, number - (setting.most or 0), "most"),
+    ):
+        if bound is None or beyond <= 0:
+            continue
+        if dialect == "mycnf":
+            return Kind.MISREAD, f"{value} becomes {bound}: that is the {word} that the server takes"
+        unit = f" {setting.unit}" if setting.unit else ""
+        return _FATE[dialect], f"{value} is beyond {bound}{unit}, the {word} that the server takes"
     return None
+
+
+def _below_zero(known: Registry, setting: Setting, value: str, number: float) -> tuple[Kind, str] | None:
+    if setting.least is None or setting.least < 0:
+        return None
+    if known.flavour == "mariadb":
+        return Kind.FATAL, f"{value} is below 0: the server refuses it"
+    if number == -1:  # with many settings that is the server's own choice
+        return None
+    return Kind.MISREAD, f"{value} becomes {setting.least}: that is the least that the server takes"
 
 
 def _not_of(dialect: str, setting: Setting, value: str) -> tuple[Kind, str] | None:
     wanted = [one.lower() for one in setting.values]
-    if not wanted or value.lower() in wanted or value.isdecimal() or dialect not in {"mycnf", "postgresql"}:
+    word = value.lower()
+    if not wanted or word in wanted or dialect not in _CHOOSING:
         return None
-    if dialect == "postgresql" and value.lower() in {"true", "false", "yes", "no"}:
+    if dialect == "mycnf" and value.isdecimal() and value.isascii() and int(value[:9]) < len(wanted):
+        return None  # MySQL and MariaDB take a choice by its number too
+    if dialect == "postgresql" and "on" in wanted and word in {"true", "false", "yes", "no", "0", "1"}:
         return None
-    return Kind.FATAL, f"{value!r} is none of {', '.join(setting.values)}"
+    return _FATE[
+        dialect
+    ] if dialect != "mycnf" else Kind.FATAL, f"{shown(value)} is none of {', '.join(setting.values)}"
 
 
 def _integer(_setting: Setting, value: str) -> float:
@@ -68,14 +122,31 @@ def _integer(_setting: Setting, value: str) -> float:
     return int(value)
 
 
-def _mysql_integer(setting: Setting, value: str) -> float:
-    return _integer(setting, value) if value.startswith("-") else values.mysql_size(value)
+def _mysql_integer(_setting: Setting, value: str) -> float:
+    sign, digits = (-1, value[1:]) if value.startswith("-") else (1, value.removeprefix("+"))
+    return sign * values.mysql_size(digits)
 
 
-def _in_unit(setting: Setting, value: str) -> float:
-    if setting.kind == "duration":
-        return values.postgresql_duration_s(value, setting.unit)
-    return values.postgresql_size(value, setting.unit)
+def _mysql_float(_setting: Setting, value: str) -> float:
+    if re.fullmatch(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", value, re.ASCII) is None:
+        raise ValueError("it takes a number")
+    return float(value)
+
+
+def _postgresql_whole(setting: Setting, value: str) -> float:
+    return float(f"{values.postgresql_number(value, setting.unit):.0f}")  # to the nearest, as the server does
+
+
+def _redis_integer(_setting: Setting, value: str) -> float:
+    if re.fullmatch(r"-?\d{1,19}", value, re.ASCII) is None:
+        raise ValueError("it takes a whole number")
+    return int(value)
+
+
+def _redis_share(_setting: Setting, value: str) -> float:
+    if re.fullmatch(r"\d{1,2}%|100%", value, re.ASCII):
+        return 0.0
+    return values.redis_size(value)
 
 
 def _boolean(dialect: str) -> Callable[[Setting, str], float]:
@@ -85,16 +156,19 @@ def _boolean(dialect: str) -> Callable[[Setting, str], float]:
 _READERS: dict[tuple[str, str], Callable[[Setting, str], float]] = {
     ("mycnf", "size"): _mysql_integer,
     ("mycnf", "int"): _mysql_integer,
+    ("mycnf", "float"): _mysql_float,
     ("nginx", "size"): lambda _setting, value: values.nginx_size(value),
     ("nginx", "int"): _integer,
     ("nginx", "duration"): lambda _setting, value: values.nginx_duration_s(value),
     ("unit", "size"): lambda _setting, value: values.systemd_size(value, _WHOLE_BYTES),
     ("unit", "duration"): lambda _setting, value: values.systemd_duration_s(value),
     ("gunicorn", "int"): _integer,
-    ("postgresql", "size"): _in_unit,
-    ("postgresql", "duration"): _in_unit,
-    ("postgresql", "int"): _integer,
+    ("postgresql", "size"): _postgresql_whole,
+    ("postgresql", "duration"): _postgresql_whole,
+    ("postgresql", "int"): _postgresql_whole,
+    ("postgresql", "float"): lambda setting, value: values.postgresql_number(value, setting.unit, is_whole=False),
     ("redis", "size"): lambda _setting, value: values.redis_size(value),
-    ("redis", "int"): lambda _setting, value: values.redis_size(value.removeprefix("-")),
+    ("redis", "int"): _redis_integer,
+    ("redis", "share"): _redis_share,
     **{(dialect, "bool"): _boolean(dialect) for dialect in _FATE},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,6 +122,7 @@ class Registry:
         return held[-1] if held else self.versions[0]
 
 
+@lru_cache(maxsize=256)
 def order(version: str) -> tuple[int, ...]:
     """Make releases comparable: 10.11 comes after 10.6. What is no number in it counts as 0."""
     return tuple(int(part) if part.isdecimal() and part.isascii() else 0 for part in version.split("."))

@@ -5,15 +5,28 @@ The directives that only a file can have are tried each in a file of its own.
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scripts.registry.asked import Asked, flavour, in_tree
 
+#: How a refusal tells the form of a value.
+_FORMS = (
+    ("argument must be 'yes' or 'no'", "bool"),
+    ("argument must be a memory or percent value", "share"),
+    ("argument must be a memory value", "size"),
+    ("argument couldn't be parsed into an integer", "int"),
+    ("argument couldn't be parsed as an octal number", "text"),
+)
+_CHOICE = re.compile(r"argument\(s\) must be one of the following: (.+)")
+_BOUNDS = re.compile(r"argument must be between (-?\d+) and (\d+) inclusive")
 _SCRATCH = "tmp/registry"
 #: Directives that CONFIG GET does not show, with words that make sense of them.
 _OF_FILES = {
@@ -72,6 +85,8 @@ def ask(name: str, version: str, tree: Path) -> Asked:
             settings = _of_server(tree / place.lstrip("/"))
         finally:
             server.terminate()
+    for directive in settings:
+        settings[directive] |= form_of(partial(_refusal, tree, program, directive))
     for directive, words in _OF_FILES.items():
         (scratch / "a.conf").write_text(f"{directive} {words}\nport -1\n")
         said = in_tree(tree, program, f"/{_SCRATCH}/a.conf")
@@ -93,6 +108,34 @@ def _of_server(place: Path) -> dict[str, dict[str, Any]]:
                 answer = _command(("CONFIG", "SET", name, value), stream)
                 settings[name] = _attributes(name, value, str(answer))
     return settings
+
+
+def _refusal(tree: Path, program: str, name: str, value: str) -> str:
+    """Give what a server says of a value in a file; nothing if it takes it and stops at the line after it."""
+    (tree / _SCRATCH / "a.conf").write_text(f"{name} {value}\nport -1\n")
+    said = in_tree(tree, program, f"/{_SCRATCH}/a.conf")
+    lines = (said.stderr + said.stdout).strip().splitlines()
+    return "" if not lines or any("at line 2" in line for line in lines) else lines[-1]
+
+
+def form_of(refusal: Callable[[str], str]) -> dict[str, Any]:
+    """Tell the form of a setting's values from what the server says of values that are none.
+
+    Args:
+        refusal: Gives the server's words about a value.
+    """
+    said = refusal("nonsense")
+    choice = _CHOICE.search(said)
+    if choice:
+        return {"kind": "enum", "values": choice[1].split(", ")}
+    kind = next((kind for words, kind in _FORMS if words in said), "")
+    if not kind:
+        return {}
+    found: dict[str, Any] = {"kind": kind}
+    bounds = _BOUNDS.search(refusal("-999999999999999" if kind == "int" else "0")) if kind in {"int", "size"} else None
+    if bounds:
+        found |= {"min": int(bounds[1]), "max": int(bounds[2])}
+    return found
 
 
 def _attributes(name: str, value: str, answer: str) -> dict[str, Any]:

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 
 from deployer.dialects import Statement
 from deployer.dialects.values import mysql_size
 from deployer.registry.finding import Finding, Kind
+from deployer.registry.groups import is_known, is_read_by_server
 from deployer.registry.known import Registry, order
 
+Rule = Callable[[Sequence[Statement], Registry, str], Iterator[Finding]]
 _MIB = 1024**2
+#: MySQL splits no smaller pool into instances, bytes.
+_ONE_INSTANCE_BELOW = 1024 * _MIB
 #: MariaDB releases that refuse to grow the buffer pool unless innodb_buffer_pool_size_max was set (MDEV-38671).
 _CANNOT_GROW = {"10.11": (12, 16), "11.4": (6, 10), "11.8": (2, 6)}
 #: Values that a release does not take any more.
 _GONE_VALUES = {("mysql", "character_set_server", "utf8"): "9.7", ("mysql", "character_set_server", "utf8mb3"): "9.7"}
+
+#: Modes of SQL that MySQL 8.0 removed.
+_GONE_MODES = frozenset(
+    {
+        "NO_AUTO_CREATE_USER",
+        "DB2",
+        "MAXDB",
+        "MSSQL",
+        "MYSQL323",
+        "MYSQL40",
+        "ORACLE",
+        "POSTGRESQL",
+        "NO_FIELD_OPTIONS",
+        "NO_KEY_OPTIONS",
+        "NO_TABLE_OPTIONS",
+    }
+)
+#: What only a server has, and people put into a client's group.
+_SERVERS_OWN = re.compile(
+    r"innodb_\w+|max_connections|query_cache_\w+|table_open_cache|tmp_table_size|thread_cache_size"
+)
+_CLIENTS = frozenset({"client", "mysql", "mariadb-client", "client-mariadb", "mysqldump", "mariadb-dump"})
 
 
 def _last(statements: Sequence[Statement], *names: str) -> Statement | None:
@@ -52,18 +79,19 @@ def pool_chunks(statements: Sequence[Statement], known: Registry, version: str) 
             message = "MariaDB sizes its buffer pool in steps of 1 MiB and passes over this"
             yield Finding(Kind.IGNORED, chunk.name, chunk.line, message, known.source(version))
         return
-    instances = _last(statements, "innodb_buffer_pool_instances")
-    count = int(instances.value) if instances and instances.value and instances.value.isdecimal() else 1
-    step = bytes_of(chunk, 128 * _MIB) * max(1, count)
     size = bytes_of(pool, 128 * _MIB)
-    if pool is not None and step and size % step:
+    instances = _last(statements, "innodb_buffer_pool_instances")
+    count = 8 if order(version) < (8, 4) else 1  # 8.4 makes one for every 4 cores
+    count = bytes_of(instances, count) if size >= _ONE_INSTANCE_BELOW else 1
+    step = bytes_of(chunk, 128 * _MIB) * max(1, count)
+    if pool is not None and step and size % step and size > step:  # a smaller pool makes its chunks smaller
         becomes = -(-size // step) * step // _MIB
         yield Finding(
             Kind.MISREAD,
             pool.name,
             pool.line,
             f"{pool.value} starts as {becomes}M: the pool is a whole number of chunks of {step // _MIB}M",
-            "measured on MySQL 8.4.8",
+            "measured on MySQL 8.4.8 and 9.7.4",
             "innodb_buffer_pool_chunk_size = 8M beside it, and a size of whole 8M",
         )
 
@@ -112,4 +140,41 @@ def gone_values(statements: Sequence[Statement], known: Registry, version: str) 
             yield Finding(Kind.FATAL, one.name, one.line, message, "measured on MySQL 9.7.4", f"{one.name} = utf8mb4")
 
 
-RULES = (query_cache, pool_chunks, pool_growth, memory_tables, gone_values)
+def gone_modes(statements: Sequence[Statement], known: Registry, version: str) -> Iterator[Finding]:
+    """Find modes of SQL that MySQL no longer has; they stand in many a config that was made for 5.7."""
+    for one in statements if known.flavour == "mysql" and order(version) >= (8, 0) else ():
+        gone = sorted(_GONE_MODES.intersection((one.value or "").upper().replace(" ", "").split(",")))
+        if one.name in {"sql_mode", "loose_sql_mode"} and gone:
+            message = f"MySQL 8.0 has no {', '.join(gone)} any more and does not start with it"
+            because = "dev.mysql.com: what is removed in 8.0; measured on 9.7.4"
+            yield Finding(Kind.FATAL, one.name, one.line, message, because, "leave it out")
+
+
+def groups(statements: Sequence[Statement], known: Registry, version: str) -> Iterator[Finding]:
+    """Find groups that no program reads, and settings of the server in a client's group."""
+    told: set[str] = set()
+    for one in statements:
+        for group in one.context:
+            if is_read_by_server(one, known.flavour, version) or group in told:
+                continue
+            if not is_known(group) and one.name in known.settings:
+                told.add(group)
+                message = f"neither the server nor a program that is known here reads the group [{group[:40]}]"
+                yield Finding(Kind.IGNORED, one.name, one.line, message, "my_print_defaults", "[mysqld]")
+            elif group in _CLIENTS and _SERVERS_OWN.fullmatch(one.name):
+                message = f"the server does not read the group [{group}], and its programs know no such setting"
+                yield Finding(Kind.IGNORED, one.name, one.line, message, "my_print_defaults", "put it into [mysqld]")
+
+
+def _of_server(rule: Rule) -> Rule:
+    """Give a rule what the server reads, and nothing of other programs."""
+
+    def judged(statements: Sequence[Statement], known: Registry, version: str) -> Iterator[Finding]:
+        read = [one for one in statements if is_read_by_server(one, known.flavour, version)]
+        yield from rule(read, known, version)
+
+    return judged
+
+
+_RULES: tuple[Rule, ...] = (query_cache, pool_chunks, pool_growth, memory_tables, gone_values, gone_modes)
+RULES = (*map(_of_server, _RULES), groups)

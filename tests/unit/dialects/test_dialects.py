@@ -3,6 +3,7 @@ from hypothesis import given, settings, strategies as st
 
 from deployer.dialects import DIALECTS, DialectError, Statement, guess, read
 from deployer.dialects.unit import effective
+from deployer.registry import judge
 
 
 def said(dialect, text):
@@ -52,6 +53,43 @@ def test_what_no_server_can_read_is_one_error_with_its_line(dialect, text, line)
         read(dialect, text)
     assert caught.value.line == line
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        ("mycnf", "password=hunter2"),
+        ("mycnf", "password hunter2"),
+        ("mycnf", "[mysqld]\npassword hunter2"),
+        ("postgresql", "primary_conninfo = host=a password=hunter2"),
+        ("postgresql", "primary_conninfo='host=a password=hunter2"),
+        ("redis", 'requirepass "hunter2'),
+        ("redis", "requirepass hunter2 hunter2"),
+        ("unit", "[Service]\nDB_PASSWORD hunter2"),
+        ("unit", '[Service]\nEnvironment="DB_PASSWORD=hunter2"\nMemoryMax=1GB\n'),
+        ("gunicorn", "password = 'hunter2"),
+        ("nginx", "proxy_set_header Authorization hunter2"),
+    ],
+)
+def test_no_message_repeats_what_may_be_a_secret(dialect, text):
+    try:
+        said = str(judge(read(dialect, text), dialect))
+    except DialectError as error:
+        said = str(error)
+    assert said != "()" or dialect == "redis"
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("value", ["*", "/run/a", "1.5GB", "90%", "a,b", "5MB x", "-a"])
+def test_postgresql_wants_quotes_around_all_but_plain_numbers_and_words(value):
+    with pytest.raises(DialectError, match="quotes"):
+        read("postgresql", f"listen_addresses = {value}")
+    assert said("postgresql", f"listen_addresses = '{value}'") == [("listen_addresses", value, 1, ())]
+
+
+@pytest.mark.parametrize("value", ["64MB", "-1", "+5", "0x10", "1.5", ".5", "on", "a-b.c:d/e", "scram-sha-256"])
+def test_postgresql_takes_plain_numbers_and_words_as_they_are(value):
+    assert said("postgresql", f"a={value}#c") == [("a", value, 1, ())]
 
 
 def test_nginx_has_nested_contexts_quotes_and_variables():

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -39,11 +41,33 @@ CASES = [
     ("mycnf/mariadb/10.11", "[mysqld]\nmax_connections = many", [(M, "max_connections", 2)]),
     ("mycnf/mariadb/10.11", "[mysqld]\nmax_connections = abc", [(F, "max_connections", 2)]),
     ("mycnf/mariadb/10.11", "[mysqld]\nsort_buffer_size = 1.5M", [(F, "sort_buffer_size", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nsort_buffer_size = +1M\nlong_query_time = 1e1", []),
+    ("mycnf/mariadb/10.11", "[mysqld]\nlong_query_time = 1s", [(F, "long_query_time", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nmax_connections = -5", [(F, "max_connections", 2)]),
+    ("mycnf/mysql/9.7", "[mysqld]\nmax_connections = -5\ntable_definition_cache = -1", [(M, "max_connections", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nsort_buffer_size =", [(M, "sort_buffer_size", 2)]),
+    ("mycnf/mysql/9.7", "[mysqld]\nsort_buffer_size =\nsql_mode =", [(F, "sort_buffer_size", 2)]),
+    ("mycnf/mysql/9.7", "[mysqld]\nsort_buffer_size\nlog_bin", [(F, "sort_buffer_size", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nquery_cache_type = 3", [(F, "query_cache_type", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nbinlog_format = 2", []),
+    ("mycnf/mariadb/10.11", "[mysqld]\nenable_sort_buffer_size = 1M", [(M, "enable_sort_buffer_size", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nMax_Connections = 30\nSKIP-NAME-RESOLVE", []),
+    ("mycnf/mysql/9.7", "[mysqld]\nMax_Connections = 30", [(F, "Max_Connections", 2)]),
+    ("mycnf/mysql/8.0", "[mysqld]\nsql_mode = STRICT_TRANS_TABLES, no_auto_create_user", [(F, "sql_mode", 2)]),
+    ("mycnf/mariadb/10.11", "[mysqld]\nsql_mode = NO_AUTO_CREATE_USER", []),
+    # groups
+    ("mycnf/mariadb/10.11", "[mysqdl]\nmax_connections = 9", [(IGN, "max_connections", 2)]),
+    ("mycnf/mariadb/10.11", "[client]\ninnodb_buffer_pool_size = 1G", [(IGN, "innodb_buffer_pool_size", 2)]),
+    ("mycnf/mariadb/10.11", "[mariadb-10.11]\nnope = 1\n[mariadb-10.6]\nnope = 1", [(F, "nope", 2)]),
+    ("mycnf/mysql/8.4", "[mysqld]\n[mysqldump]\nquick\n[xtrabackup]\ninnodb_buffer_pool_size=200M", []),
     # together
     ("mycnf/mariadb/11.8", "[mysqld]\nquery_cache_type = 0\nquery_cache_size = 32M", [(M, "query_cache_size", 3)]),
     ("mycnf/mariadb/11.8", "[mysqld]\nquery_cache_type = 0\nquery_cache_size = 0", []),
     ("mycnf/mysql/8.4", "[mysqld]\ninnodb_buffer_pool_size = 200M", [(M, "innodb_buffer_pool_size", 2)]),
     ("mycnf/mysql/8.4", "[mysqld]\ninnodb_buffer_pool_size = 200M\ninnodb_buffer_pool_chunk_size = 8M", []),
+    ("mycnf/mysql/9.7", "[mysqld]\ninnodb_buffer_pool_size = 100M", []),
+    ("mycnf/mysql/8.4", "[mysqld]\ninnodb_buffer_pool_size = 1536M", []),
+    ("mycnf/mysql/8.0", "[mysqld]\ninnodb_buffer_pool_size = 1536M", [(M, "innodb_buffer_pool_size", 2)]),
     (
         "mycnf/mariadb/11.8.6",
         "[mysqld]\ninnodb_buffer_pool_size = 200M",
@@ -99,6 +123,28 @@ CASES = [
     ("postgresql/15", "shared_buffers = 128M\nwork_mem = 4MB\nmy.own = 1", [(F, "shared_buffers", 1)]),
     ("postgresql/15", "work_mem = 1kB", [(F, "work_mem", 1)]),
     ("postgresql/15", "wal_level = some\nfsync = perhaps", [(F, "wal_level", 1), (F, "fsync", 2)]),
+    ("postgresql/17", "log_min_duration_statement = -1\nmax_connections = 0x64\nlog_file_mode = 0600", []),
+    (
+        "postgresql/17",
+        "max_connections = 0\nlog_min_duration_statement = -2",
+        [(F, "max_connections", 1), (F, "log_min_duration_statement", 2)],
+    ),
+    (
+        "postgresql/17",
+        "random_page_cost = abc\nhash_mem_multiplier = 0.5",
+        [(F, "random_page_cost", 1), (F, "hash_mem_multiplier", 2)],
+    ),
+    ("postgresql/17", "wal_level = 1\nsynchronous_commit = 1", [(F, "wal_level", 1)]),
+    (
+        "redis/redis/7",
+        "supervised systemd\nmaxmemory-clients 10%\noom-score-adj relative\nmaxmemory-policy LFU",
+        [(F, "maxmemory-policy", 4)],
+    ),
+    (
+        "redis/redis/7",
+        "maxmemory\nmaxmemory 1gb # c\ndatabases 1k\nio-threads 999",
+        [(F, "maxmemory", 1), (F, "maxmemory", 2), (F, "databases", 3), (F, "io-threads", 4)],
+    ),
     ("redis/redis/7", "maxmemory 100mb\nmaxmemory-polcy allkeys-lru", [(F, "maxmemory-polcy", 2)]),
     ("redis/redis/6", "maxmemory-clients 0", [(F, "maxmemory-clients", 1)]),
     ("redis/valkey/8", "appendonly maybe\nmaxmemory 1.5gb", [(F, "appendonly", 1), (F, "maxmemory", 2)]),
@@ -195,3 +241,24 @@ def test_a_release_between_two_that_were_asked_is_not_proven():
     assert not known.is_proven("10.5")
     assert not known.is_proven("10.110")
     assert "not proven" in known.source("10.5")
+
+
+@pytest.mark.parametrize(
+    ("full", "text"),
+    [
+        ("mycnf/mariadb/10.11", "[mysqld]\n" + "no_such = 1\n" * 50_000),
+        ("nginx", "gzip on;" * 50_000),
+        ("nginx", "brotli on;" * 50_000),
+        ("unit", "[Service]\n" + "Nonsense=1\n" * 50_000),
+        ("gunicorn", "nonsense = 1\n" * 50_000),
+        ("postgresql", "nonsense = 1\n" * 50_000),
+        ("redis", "nonsense 1\n" * 50_000),
+        ("redis", "save " + "1 " * 400_000),
+        ("sysctl", "vm.nonsense = 1\n" * 50_000),
+    ],
+    ids=lambda one: one[:20],
+)
+def test_a_file_of_nothing_but_faults_is_judged_in_seconds(full, text):
+    began = time.process_time()
+    found(full, text)
+    assert time.process_time() - began < 10
