@@ -113,14 +113,15 @@ def start(entry: Entry, suite: str = "") -> SandboxHost:
             memory_mib=hardware.memory_mib,
             swap_mib=hardware.swap_mib,
             disk_gib=hardware.disk_gib,
-            suite=suite or sandbox.suite_with(_series(entry.declaration)),
+            suite=suite or sandbox.suite_with(declared_series(entry.declaration)),
             sudo_password=_sudo_password(entry),
             certificate_names=names,
             say=steps.say,
         )
 
 
-def _series(declaration: Declaration) -> dict[str, str]:
+def declared_series(declaration: Declaration) -> dict[str, str]:
+    """Name the release series that a host is to have, by package."""
     return {
         package: series for service in running(declaration) for package, series in service.versions(declaration).items()
     }

@@ -150,6 +150,25 @@ def test_a_snapshot_starts_prepared(vps: Any) -> None:
     assert name not in sandbox.snapshots()
 
 
+def test_a_host_has_the_debian_that_was_asked_for_and_so_has_its_snapshot(vps: Any) -> None:
+    host = vps("suite", memory_mib=256, suite="trixie")
+    look = "systemctl is-system-running; . /etc/os-release; echo $VERSION_ID"
+    assert host.sh(look).split() == ["running", "13"]
+    assert host.suite == "trixie"
+    name = f"test-{host.name}"
+    sandbox.save_snapshot(host, name)
+    try:
+        copy = vps("copy", memory_mib=256, snapshot=name)
+        assert copy.suite == "trixie"
+        assert copy.sh(look).split() == ["running", "13"]
+    finally:
+        sandbox.drop_snapshot(name)
+    host.sh("touch /root/mark")
+    other = sandbox.up(host.name, address=host.address, cpu_cores=1, memory_mib=256)
+    assert other.sh(look).split() == ["running", "12"]
+    assert "No such file" in other.sh("ls /root/mark 2>&1", check=False)
+
+
 def test_hosts_reach_one_another_and_down_leaves_nothing(vps: Any, small: SandboxHost) -> None:
     host = vps("other", memory_mib=256)
     host.sh(f"timeout 3 bash -c 'echo > /dev/tcp/{small.address}/22'")
