@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ MOST_PACKAGES = 5000
 _NAME = r"(?:@[\w~-][\w.~-]*/)?[\w~-][\w.~-]*"  # starts with no dot: neither `..` nor `.bin`
 _PLACE = re.compile(rf"(?:node_modules/{_NAME}/)*node_modules/(?P<name>{_NAME})", re.ASCII)
 #: An address that packages may come from: no login in it, as it is shown in errors.
-ADDRESS = re.compile(r"https?://[\w.-]+(?::\d{1,5})?/\S*", re.ASCII)
+ADDRESS = re.compile(r"https?://[\w.-]+(?::\d{1,5})?/[!-~]*", re.ASCII)
 _VERSION = re.compile(r"\d+\.\d+\.\d+(?:[-+][\w.+-]+)?", re.ASCII)
 
 
@@ -89,7 +88,8 @@ def select_packages(lock: bytes, platform: Platform, where: str) -> Selection:
         for place in sorted(needed):
             entry = entries[place]
             reason = _misfit(place, entry, platform)
-            if reason and not entry.get("optional"):
+            # devOptional: needed for development, and optional for what is followed here
+            if reason and not (entry.get("optional") or entry.get("devOptional")):
                 raise _refusal(*reason, where=where)
             if reason:
                 left_out |= {reason[0]} if platform.admits(entry) else set()  # those for other hosts are no loss
@@ -161,7 +161,7 @@ def _package(place: str, entry: Mapping[str, Any], where: str) -> Package:
     found = _PLACE.fullmatch(place)
     resolved = str(entry.get("resolved") or "")
     if entry.get("link") or not found or (resolved and not ADDRESS.fullmatch(resolved)):
-        origin = resolved or "a folder"
+        origin = re.sub(r"//[^/@]*@", "//", resolved) or "a folder"  # without a login
         raise _refusal(
             f"{place} comes from {origin}: only packages of a registry are fetched",
             "publish it to a registry, or copy its code into the app",
@@ -187,7 +187,7 @@ def _sha512(package: str, integrity: object, where: str) -> bytes:
         if algorithm == "sha512":
             try:
                 digest = base64.b64decode(encoded, validate=True)
-            except binascii.Error:
+            except ValueError:  # no base64, or not even ASCII
                 break
             if len(digest) == SHA512_BYTES:
                 return digest

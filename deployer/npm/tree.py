@@ -19,6 +19,23 @@ MOST_UNPACKED_BYTES = 512 << 20
 MOST_FILES = 100_000
 
 
+class _Bounded(io.RawIOBase):
+    """What a tarball unpacks to, up to the bound: names alone may be as long as all files of an app."""
+
+    def __init__(self, source: gzip.GzipFile, package: Package) -> None:
+        self._source = source
+        self._package = package
+        self._left = MOST_UNPACKED_BYTES + MOST_FILES * 3 * tarfile.BLOCKSIZE
+
+    def read(self, size: int = -1) -> bytes:
+        """Give the next bytes, and none but those that fit."""
+        data = self._source.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(data)
+        if self._left < 0:
+            raise _too_large(self._package)
+        return data
+
+
 class Tree:
     """Files and links below node_modules, collected package by package."""
 
@@ -46,7 +63,7 @@ class Tree:
     def tar(self) -> bytes:
         """Give the tar: names in order, owned by root, without times."""
         folders = {str(parent) for name in (*self._files, *self._links) for parent in PurePosixPath(name).parents}
-        clash = sorted(folders.intersection(self._files))
+        clash = sorted(folders.intersection({*self._files, *self._links}))
         if clash:
             raise PreparationFailed(f"{clash[0]} is a file of one package and a folder of another")
         stream = io.BytesIO()
@@ -66,16 +83,13 @@ class Tree:
 
     def _unpacked(self, package: Package, tarball: bytes) -> Iterator[tuple[str, bytes, bool]]:
         # as a stream: a small tarball that unpacks to very much is stopped at the limit and not in memory
-        with tarfile.open(fileobj=io.BytesIO(tarball), mode="r|gz") as archive:
+        unpacked = _Bounded(gzip.GzipFile(fileobj=io.BytesIO(tarball)), package)
+        with tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for entry in archive:
                 path = _inner_path(package, entry.name)
                 self._bytes += entry.size
                 if self._bytes > MOST_UNPACKED_BYTES or len(self._files) > MOST_FILES:
-                    raise PreparationFailed(
-                        f"the packages are more than {MOST_UNPACKED_BYTES >> 20} MiB or {MOST_FILES} files, unpacked",
-                        where=str(package),
-                        next_step="do without some of them",
-                    )
+                    raise _too_large(package)
                 content = archive.extractfile(entry) if entry.isfile() and path else None
                 if content is not None:
                     yield path, content.read(), bool(entry.mode & 0o111)
@@ -104,6 +118,14 @@ def node_modules(packages: Iterable[tuple[Package, bytes]]) -> bytes:
     for package, tarball in packages:
         tree.add(package, tarball)
     return tree.tar()
+
+
+def _too_large(package: Package) -> PreparationFailed:
+    return PreparationFailed(
+        f"the packages are more than {MOST_UNPACKED_BYTES >> 20} MiB or {MOST_FILES} files, unpacked",
+        where=str(package),
+        next_step="do without some of them",
+    )
 
 
 def _inner_path(package: Package, name: str) -> str:

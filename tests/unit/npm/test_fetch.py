@@ -136,6 +136,8 @@ def test_optional_packages_for_other_hosts_stay_away_with_what_is_below_them(reg
         ({"integrity": "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="}, "no sha512"),
         ({"integrity": "sha512-AAAA"}, "no sha512"),
         ({"integrity": "sha512-!!"}, "no sha512"),
+        ({"integrity": "sha512-é"}, "no sha512"),
+        ({"resolved": "https://example.com/é.tgz"}, "only packages of a registry"),
         ({"resolved": "git+ssh://git@example.com/a.git#0123"}, "only packages of a registry"),
         ({"resolved": "file:../a.tgz"}, "only packages of a registry"),
         ({"resolved": "../a", "link": True}, "only packages of a registry"),
@@ -152,6 +154,16 @@ def test_what_cannot_be_fetched_safely_is_refused_by_name(registry, tmp_path, en
     assert error.where.endswith("package-lock.json")
     assert error.next_step
     assert registry.asked == []
+
+
+def test_a_login_in_an_address_is_not_shown(registry, tmp_path):
+    entry = registry.publish("a", tarball({"index.js": "1"})) | {"resolved": "git+https://me:hunter2@example.com/a.git"}
+    assert "from git+https://example.com/a.git" in refusal(write_lock(tmp_path, {"node_modules/a": entry})).message
+
+
+def test_what_only_development_needs_for_sure_may_be_missing(registry, tmp_path):
+    entry = {**registry.publish("a", tarball({"index.js": "1"})), "devOptional": True, "os": ["darwin"]}
+    assert "node_modules/a" not in names_in(fetch(write_lock(tmp_path, {"node_modules/a": entry})))
 
 
 @pytest.mark.parametrize("name", ["..", "../a", ".bin", "a/b", "/a", "a\nb", ""])
@@ -267,6 +279,13 @@ def test_a_package_that_unpacks_to_too_much_is_stopped(registry, tmp_path, monke
     assert "more than 1 MiB" in refusal(write_lock(tmp_path, {"node_modules/a": entry})).message
 
 
+def test_names_alone_are_bounded_too(registry, tmp_path, monkeypatch):
+    monkeypatch.setattr("deployer.npm.tree.MOST_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr("deployer.npm.tree.MOST_FILES", 10)
+    entry = registry.publish("a", tarball({"n" * (4 << 20): ""}))
+    assert "more than 1 MiB" in refusal(write_lock(tmp_path, {"node_modules/a": entry})).message
+
+
 def test_a_tarball_that_is_too_large_is_stopped(registry, tmp_path, monkeypatch):
     monkeypatch.setattr("deployer.npm.registry.MOST_TARBALL_BYTES", 100)
     entry = registry.publish("a", tarball({"index.js": "1"}))
@@ -288,6 +307,18 @@ def test_a_file_that_is_a_folder_elsewhere_is_refused(registry, tmp_path):
         },
     )
     assert "node_modules/a/node_modules" in refusal(lock).message
+
+
+def test_a_command_that_is_a_folder_elsewhere_is_refused(registry, tmp_path):
+    tool = registry.publish("b", tarball({"cli.js": "1"}))
+    lock = write_lock(
+        tmp_path,
+        {
+            "node_modules/a": registry.publish("a", tarball({"node_modules/.bin/b/x": "1"})),
+            "node_modules/a/node_modules/b": {**tool, "bin": {"b": "cli.js"}},
+        },
+    )
+    assert "node_modules/a/node_modules/.bin/b" in refusal(lock).message
 
 
 def test_a_registry_that_fails_for_the_moment_is_asked_again(registry, tmp_path):
