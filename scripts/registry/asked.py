@@ -13,7 +13,16 @@ from typing import Any
 LONGEST_DEFAULT = 32
 #: Settings whose default is what the asked machine is called or has.
 OF_THE_MACHINE = frozenset(
-    {"hostname", "log_bin_basename", "log_basename", "general_log_file", "slow_query_log_file", "wsrep_node_name"}
+    {
+        "general_log_file",
+        "hostname",
+        "log_basename",
+        "log_bin_basename",
+        "open_files_limit",
+        "pid_file",
+        "slow_query_log_file",
+        "wsrep_node_name",
+    }
 )
 
 

@@ -51,6 +51,8 @@ _SIZES = (
     "repl-backlog-size",
     "auto-aof-rewrite-min-size",
 )
+#: Defaults of what the server is started with another value of.
+_STARTED_WITH = {"port": "6379", "save": "3600 1 300 100 60 10000"}
 _SECRET = ("requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser")
 
 
@@ -146,7 +148,7 @@ def _attributes(name: str, value: str, answer: str) -> dict[str, Any]:
         kind = "size" if name in _SIZES else "int"
     found: dict[str, Any] = {"kind": kind, "dynamic": "immutable" not in answer and "protected" not in answer}
     if _SCRATCH not in value and name not in _SECRET:
-        found["default"] = value
+        found["default"] = _STARTED_WITH.get(name, value)
     return found
 
 
