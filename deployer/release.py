@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deployer.app import App
 from deployer.errors import UsageError
-from deployer.service import ReleaseWanted
+from deployer.wanted import ReleaseWanted
 
 #: Folders and files that are no part of an app.
 LEFT_OUT = frozenset(

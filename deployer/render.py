@@ -21,7 +21,7 @@ from deployer.errors import RenderError
 from deployer.numbers import Derived
 from deployer.readers import reader_of
 from deployer.registry import guard, split
-from deployer.service import FileWanted, LinkWanted, Wanted, together
+from deployer.wanted import FileWanted, LinkWanted, Wanted, together
 
 SHIPPED = Path(__file__).parent / "templates"
 

@@ -13,7 +13,7 @@ from math import ceil
 from deployer.apps.places import UNIT_FOLDER, AppPlaces
 from deployer.declaration import Declaration
 from deployer.numbers import Derived, derived, pinned
-from deployer.service import FileWanted, PortWanted, UnitWanted
+from deployer.wanted import FileWanted, PortWanted, UnitWanted
 
 
 @dataclass(frozen=True, slots=True)

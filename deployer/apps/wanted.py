@@ -10,7 +10,7 @@ from deployer.apps.places import AppPlaces
 from deployer.apps.unit import unit_text
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
-from deployer.service import (
+from deployer.wanted import (
     CommandWanted,
     DirectoryWanted,
     FileWanted,

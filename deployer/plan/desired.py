@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.release import Release
 from deployer.render import Rendered
-from deployer.service import ReleaseWanted
+from deployer.wanted import ReleaseWanted
 
 
 @dataclass(frozen=True, slots=True)

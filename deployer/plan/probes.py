@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployer.render import Rendered
-from deployer.service import HttpProbe
+from deployer.wanted import HttpProbe
 
 
 def probes_of(rendered: Rendered) -> list[dict[str, Any]]:

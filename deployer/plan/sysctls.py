@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deployer.plan.changes import Change
-from deployer.service import SysctlWanted
+from deployer.wanted import SysctlWanted
 
 
 def sysctl_changes(

@@ -9,7 +9,7 @@ from deployer.plan.changes import Change, Verb
 from deployer.plan.desired import Item
 from deployer.plan.probes import ready_of
 from deployer.render import Rendered
-from deployer.service import CommandWanted
+from deployer.wanted import CommandWanted
 
 RUNS = ("active", "reloading")
 ENABLED = ("enabled", "enabled-runtime", "static", "generated", "alias", "indirect")
