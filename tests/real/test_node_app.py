@@ -144,7 +144,7 @@ def workers(site: Example) -> list[str]:
 
 @pytest.mark.slow
 def test_the_shop_sells_while_it_is_broken_and_replaced(vps: Any, tmp_path: Path) -> None:
-    shop = Example(vps("shop", cpu_cores=2, memory_mib=2048), tmp_path, app="shop")
+    shop = Example(vps("shop", cpu_cores=2, memory_mib=2560), tmp_path, app="shop")
     shop.write()
     shop.deploy()
     assert_limits_are_the_budget_s(shop)
