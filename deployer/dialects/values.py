@@ -26,17 +26,12 @@ _REDIS_SIZES = {
     "g": 1000**3,
     "gb": 1024**3,
 }
-_NGINX_DURATIONS = {
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-    "d": 86_400.0,
-    "w": 604_800.0,
-    "M": 2_592_000.0,
-    "y": 31_536_000.0,
-    "": 1.0,
-}
+_NGINX_DURATION = re.compile(
+    r"(?:(\d{1,9})y)?\s*(?:(\d{1,9})M)?\s*(?:(\d{1,9})w)?\s*(?:(\d{1,9})d)?\s*(?:(\d{1,9})h)?\s*(?:(\d{1,9})m)?\s*"
+    r"(?:(\d{1,9})s)?\s*(?:(\d{1,9})ms)?\s*(\d{1,9})?",
+    re.ASCII,
+)
+_NGINX_DURATIONS_S = (31_536_000.0, 2_592_000.0, 604_800.0, 86_400.0, 3600.0, 60.0, 1.0, 1e-3, 1.0)
 _SYSTEMD_DURATIONS = {
     **dict.fromkeys(("us", "usec", "µs"), 1e-6),
     **dict.fromkeys(("ms", "msec"), 1e-3),
@@ -129,8 +124,11 @@ def nginx_size(text: str) -> int:
 
 
 def nginx_duration_s(text: str) -> float:
-    """Read seconds: ``30s``, ``1h30m``, ``500ms``; a bare number is seconds."""
-    return _added(text, _NGINX_DURATIONS, "a time is like 30s, 5m or 1h30m")
+    """Read seconds: ``30s``, ``1h30m``, ``500ms``; the longer unit first, no fractions; a bare number is seconds."""
+    matched = _NGINX_DURATION.fullmatch(text)
+    if matched is None or not any(matched.groups()):
+        raise ValueError("a time is like 30s, 5m or 1h30m")
+    return sum(int(part or 0) * unit for part, unit in zip(matched.groups(), _NGINX_DURATIONS_S, strict=True))
 
 
 def systemd_duration_s(text: str) -> float:
@@ -157,4 +155,7 @@ def systemd_size(text: str, whole: int) -> float:
     if share is not None and float(share[1]) <= 100:
         return whole * float(share[1]) / 100
     units: dict[str, float] = {"": 1.0, "B": 1.0, **_POWERS}
+    order = [units.get(unit or "B", 0.0) for unit in re.findall(r"\d+\s*([A-Za-z]*)", re.sub(r"\.\d+", "", text))]
+    if order != sorted(set(order), reverse=True):
+        raise ValueError("the larger unit stands first")
     return _added(text, units, "a size is like 512M, 1G, 25% or infinity")

@@ -25,6 +25,8 @@ _CHOOSING = frozenset({"mycnf", "postgresql", "redis", "unit"})
 _BARE = frozenset(
     {"innodb_max_undo_log_size", "innodb_page_size", "mysqlx_max_allowed_packet", "select_into_buffer_size"}
 )
+#: What systemd reads in any case of its letters; all other words in theirs alone.
+_BOOLEAN_WORDS = frozenset({"yes", "no", "true", "false", "on", "off", "y", "n", "t", "f"})
 _WHOLE_BYTES = 1024**3
 #: Longest value that is repeated in a message, characters.
 _SHOWN = 60
@@ -58,6 +60,8 @@ def empty(known: Registry, setting: Setting, value: str | None) -> tuple[Kind, s
     """
     if known.dialect == "redis" and not value:
         return (Kind.FATAL, "it stands there without a value") if value is None else None
+    if known.dialect == "nginx" and not value and setting.kind in {"bool", "size", "int", "duration"}:
+        return Kind.FATAL, "it stands there without a value"
     if known.dialect != "mycnf" or value or setting.kind not in {"size", "int", "float"}:
         return None
     if value is None:
@@ -105,7 +109,9 @@ def _below_zero(known: Registry, setting: Setting, value: str, number: float) ->
 def _not_of(dialect: str, setting: Setting, value: str) -> tuple[Kind, str] | None:
     wanted = [one.lower() for one in setting.values]
     word = value.lower()
-    if not wanted or word in wanted or dialect not in _CHOOSING:
+    if not wanted or dialect not in _CHOOSING:
+        return None
+    if word in wanted and (dialect != "unit" or value in setting.values or word in _BOOLEAN_WORDS):
         return None
     if dialect == "mycnf" and value.isdecimal() and value.isascii() and int(value[:9]) < len(wanted):
         return None  # MySQL and MariaDB take a choice by its number too
@@ -118,6 +124,12 @@ def _not_of(dialect: str, setting: Setting, value: str) -> tuple[Kind, str] | No
 
 def _integer(_setting: Setting, value: str) -> float:
     if re.fullmatch(r"-?\d{1,20}", value, re.ASCII) is None:
+        raise ValueError("it takes a whole number")
+    return int(value)
+
+
+def _count(_setting: Setting, value: str) -> float:
+    if re.fullmatch(r"\d{1,19}", value, re.ASCII) is None:
         raise ValueError("it takes a whole number")
     return int(value)
 
@@ -135,6 +147,27 @@ def _mysql_float(_setting: Setting, value: str) -> float:
 
 def _postgresql_whole(setting: Setting, value: str) -> float:
     return float(f"{values.postgresql_number(value, setting.unit):.0f}")  # to the nearest, as the server does
+
+
+def _limit(_setting: Setting, value: str) -> float:
+    """Read a limit of how many there may be: a number, or a soft and a hard one."""
+    soft, _, hard = value.partition(":")
+    bounds = [float("inf") if one == "infinity" else _count(_setting, one) for one in (soft, hard or soft)]
+    if bounds[0] > bounds[1]:
+        raise ValueError("the soft limit is above the hard one")
+    return bounds[1]
+
+
+def _share(_setting: Setting, value: str) -> float:
+    if re.fullmatch(r"\d{1,9}(\.\d{1,2})?%", value, re.ASCII) is None:
+        raise ValueError("it takes a number and %")
+    return float(value[:-1])
+
+
+def _tasks(setting: Setting, value: str) -> float:
+    if value == "infinity":
+        return float("inf")
+    return _share(setting, value) if value.endswith("%") else _count(setting, value)
 
 
 def _redis_integer(_setting: Setting, value: str) -> float:
@@ -158,10 +191,15 @@ _READERS: dict[tuple[str, str], Callable[[Setting, str], float]] = {
     ("mycnf", "int"): _mysql_integer,
     ("mycnf", "float"): _mysql_float,
     ("nginx", "size"): lambda _setting, value: values.nginx_size(value),
-    ("nginx", "int"): _integer,
+    ("nginx", "int"): _count,
     ("nginx", "duration"): lambda _setting, value: values.nginx_duration_s(value),
     ("unit", "size"): lambda _setting, value: values.systemd_size(value, _WHOLE_BYTES),
     ("unit", "duration"): lambda _setting, value: values.systemd_duration_s(value),
+    ("unit", "int"): _integer,
+    ("unit", "limit"): _limit,
+    ("unit", "weight"): lambda _setting, value: 100 if value == "idle" else _count(_setting, value),
+    ("unit", "share"): _share,
+    ("unit", "tasks"): _tasks,
     ("gunicorn", "int"): _integer,
     ("postgresql", "size"): _postgresql_whole,
     ("postgresql", "duration"): _postgresql_whole,

@@ -153,6 +153,9 @@ def _nginx(one: Statement, top: frozenset[str], known: Registry, version: str) -
         wanted = ", ".join(setting.contexts)
         message = f"it cannot stand in {where}, only in {wanted}"
         return Finding(Kind.FATAL, one.name, one.line, message, known.source(version))
+    if setting.kind == "bool" and len(one.words) > 1:
+        message = f"it takes on or off, not {len(one.words)} words"
+        return Finding(Kind.FATAL, one.name, one.line, message, known.source(version))
     return setting, value if len(one.words) == 1 else ""
 
 

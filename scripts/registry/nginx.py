@@ -56,6 +56,7 @@ def of_source(repository: Path, series: str) -> Asked:
     tags = _git(repository, "tag", "--list", f"release-{series}.*").split()
     tag = max(tags, key=lambda one: int(one.rsplit(".", 1)[1]))
     known: dict[str, dict[str, Any]] = {}
+    kinds: dict[str, set[str]] = {}
     for line in _git(repository, "grep", "-l", 'ngx_string("', tag, "--", "src").splitlines():
         if "/os/win32/" in line or not line.endswith(".c"):
             continue
@@ -64,10 +65,12 @@ def of_source(repository: Path, series: str) -> Asked:
             one = known.setdefault(name, {"in": []})
             one["anywhere"] = one.get("anywhere", False) or "NGX_ANY_CONF" in words
             one["in"] = sorted({*one["in"], *(_CONTEXTS[word] for word in words if word in _CONTEXTS)})
-            if setter in _KINDS:
-                one["kind"] = _KINDS[setter]
+            kinds.setdefault(name, set()).add(_KINDS.get(setter, ""))
             if setter == "ngx_conf_deprecated":
                 one["deprecated"] = True
+    for name, found in kinds.items():
+        if len(found) == 1 and "" not in found:  # http and stream may have a directive each, of two forms
+            known[name]["kind"] = found.pop()
     known = {name: one for name, one in known.items() if one.pop("anywhere") or one["in"]}
     return Asked("nginx", series, f"source of nginx {tag.removeprefix('release-')}", proven=False, settings=known)
 

@@ -20,6 +20,37 @@ _KINDS = {
 }
 _PARSERS = {"config_parse_bool": "bool", "config_parse_sec": "duration", "config_parse_unsigned": "int"}
 _MEMORY = {"MemoryMin", "MemoryLow", "MemoryHigh", "MemoryMax", "MemorySwapMax", "MemoryLimit", "MemoryZSwapMax"}
+#: Forms of values that the dump does not tell; each was tried with ``systemd-analyze verify`` of 252 and 257.
+_BOOLEANS = ["yes", "no", "true", "false", "on", "off", "1", "0", "y", "n", "t", "f"]
+_FORMS: dict[str, dict[str, Any]] = {
+    "CPUQuota": {"kind": "share"},
+    "CPUWeight": {"kind": "weight", "min": 1, "max": 10000},
+    "DevicePolicy": {"kind": "enum", "values": ["auto", "closed", "strict"]},
+    "IOWeight": {"kind": "weight", "min": 1, "max": 10000},
+    "KillMode": {"kind": "enum", "values": ["control-group", "mixed", "process", "none"]},
+    "LimitNOFILE": {"kind": "limit"},
+    "LimitNPROC": {"kind": "limit"},
+    "MemoryHigh": {"kind": "size", "min": 1},
+    "MemoryMax": {"kind": "size", "min": 1},
+    "Nice": {"kind": "int", "min": -20, "max": 19},
+    "NotifyAccess": {"kind": "enum", "values": ["none", "main", "exec", "all"]},
+    "OOMPolicy": {"kind": "enum", "values": ["continue", "stop", "kill"]},
+    "OOMScoreAdjust": {"kind": "int", "min": -1000, "max": 1000},
+    "PrivateTmp": {"kind": "enum", "values": [*_BOOLEANS, "disconnected"]},
+    "ProcSubset": {"kind": "enum", "values": ["all", "pid"]},
+    "ProtectHome": {"kind": "enum", "values": [*_BOOLEANS, "read-only", "tmpfs"]},
+    "ProtectProc": {"kind": "enum", "values": ["default", "invisible", "noaccess", "ptraceable"]},
+    "ProtectSystem": {"kind": "enum", "values": [*_BOOLEANS, "full", "strict"]},
+    "Restart": {
+        "kind": "enum",
+        "values": ["no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"],
+    },
+    "TasksMax": {"kind": "tasks", "min": 1},
+    "Type": {
+        "kind": "enum",
+        "values": ["simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"],
+    },
+}
 _OF_TYPES = ["Service", "Socket", "Mount", "Swap"]
 _JOURNAL = re.compile(r"^Journal\.(\w+),\s*(\w+)", re.MULTILINE)
 _ITEM = re.compile(r"^(?:(\w+)|\{\{\s*type\s*\}\})\.(\w+),\s*(\w+),", re.MULTILINE)
@@ -41,6 +72,8 @@ def ask(version: str, tree: Path, repository: Path) -> Asked:
                 one["kind"] = "size"
             elif kind in _KINDS:
                 one["kind"] = _KINDS[kind]
+            if section in {"Service", "Slice"}:
+                one |= _FORMS.get(name, {})
     release = in_tree(tree, "systemctl", "--version").stdout.split("(")[1].split(")")[0]
     asked = Asked("systemd", version, f"systemd {release} of Debian", proven=True, settings=known)
     asked.ignored = _gone(version, repository)

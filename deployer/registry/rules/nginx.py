@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.dialects import Statement
+from deployer.dialects.nginx import TABLES
 from deployer.registry.finding import Finding, Kind
 from deployer.registry.known import Registry, order
+
+#: Forms of directives that nginx refuses to read twice in one block; each of the 262 was tried.
+_ONCE = frozenset({"bool", "int", "size", "duration"})
 
 
 def descriptors(statements: Sequence[Statement], _known: Registry, _version: str) -> Iterator[Finding]:
@@ -50,8 +54,24 @@ def listen_http2(statements: Sequence[Statement], _known: Registry, version: str
             yield Finding(Kind.DEPRECATED, "listen", one.line, message, "CHANGES of nginx 1.25.1", "http2 on;")
 
 
+def repeated(statements: Sequence[Statement], known: Registry, _version: str) -> Iterator[Finding]:
+    """Find directives that stand twice in one block; each of these forms nginx takes once."""
+    seen: dict[tuple[str, ...], dict[str, Statement]] = {}
+    for one in statements:
+        seen.pop((*one.context, f"{one.name} {one.value or ''}".strip()), None)  # another block with the same head
+        setting = known.settings.get(one.name)
+        if setting is None or setting.kind not in _ONCE or any(head.split()[0] in TABLES for head in one.context):
+            continue
+        first = seen.setdefault(one.context, {}).setdefault(one.name, one)
+        if first is not one:
+            message = f"it stands in this block already, in line {first.line}"
+            yield Finding(
+                Kind.FATAL, one.name, one.line, message, "asked of nginx 1.30.6: nginx -t", "keep one of them"
+            )
+
+
 def _count(one: Statement) -> int:
     return int(one.value) if one.value and one.value.isdecimal() and one.value.isascii() else 0
 
 
-RULES = (descriptors, upstream_keepalive, listen_http2)
+RULES = (descriptors, upstream_keepalive, listen_http2, repeated)

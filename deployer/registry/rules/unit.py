@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from deployer.dialects import Statement
+from deployer.dialects.unit import effective
 from deployer.dialects.values import systemd_size
 from deployer.registry.finding import Finding, Kind
 from deployer.registry.known import Registry, registry
@@ -41,4 +42,27 @@ def memory_order(statements: Sequence[Statement], _known: Registry, _version: st
         yield Finding(Kind.MISREAD, "MemoryHigh", high.line, message, "systemd.resource-control(5)")
 
 
-RULES = (gunicorn_flags, memory_order)
+def starts(statements: Sequence[Statement], _known: Registry, _version: str) -> Iterator[Finding]:
+    """Find a second program that only a oneshot may have; of a drop-in nobody knows what it is put on."""
+    commands = effective(tuple(statements), "Service", "ExecStart")
+    is_whole = any(one.context in {("Unit",), ("Install",)} for one in statements)
+    kind = next((one.value for one in reversed(statements) if (one.name, one.context) == ("Type", ("Service",))), None)
+    if len(commands) > 1 and kind != "oneshot" and (is_whole or kind is not None):
+        message = "only Type=oneshot may have more than one: systemd does not load the unit"
+        because = "measured with systemd-analyze verify of 252 and 257"
+        yield Finding(
+            Kind.FATAL, "ExecStart", commands[1].line, message, because, "ExecStart= before it empties the list"
+        )
+
+
+def folder(statements: Sequence[Statement], _known: Registry, _version: str) -> Iterator[Finding]:
+    """Find a working directory that is not absolute."""
+    for one in statements:
+        place = (one.value or "").removeprefix("-")
+        if one.name == "WorkingDirectory" and one.context == ("Service",) and place and place[0] not in "/~%":
+            message = "it is no absolute path: systemd does not start the unit"
+            because = "measured with systemd-analyze verify of 252 and 257"
+            yield Finding(Kind.FATAL, one.name, one.line, message, because)
+
+
+RULES = (gunicorn_flags, memory_order, starts, folder)

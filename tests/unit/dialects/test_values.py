@@ -16,6 +16,7 @@ from deployer.dialects import values
         (values.nginx_size, "8m", 8 * 1024**2),
         (values.nginx_duration_s, "1h30m", 5400),
         (values.nginx_duration_s, "65", 65),
+        (values.nginx_duration_s, "1h 30m", 5400),
         (values.systemd_duration_s, "5min 20s", 320),
         (values.systemd_duration_s, "infinity", float("inf")),
     ],
@@ -30,6 +31,10 @@ def test_postgresql_counts_a_bare_number_in_the_settings_own_unit():
     assert values.postgresql_size("4096", "kB") == 4 * 1024**2
     assert values.postgresql_size("1.5GB", "kB") == 1.5 * 1024**3
     assert values.postgresql_duration_s("5", "min") == 300
+    assert values.postgresql_number("0x10", "8kB") == 16
+    assert values.postgresql_number("0777") == 511
+    assert values.postgresql_number("1e2") == 100
+    assert values.postgresql_number("128MB", "8kB") == 16384
 
 
 def test_systemd_has_shares_and_no_bound():
@@ -44,10 +49,10 @@ def test_systemd_has_shares_and_no_bound():
         *[(values.mysql_size, text) for text in ("256MB", "1GBX", "1.5G", "-1", "", "M", "٣M")],
         *[(values.redis_size, text) for text in ("100x", "1.5gb", "")],
         *[(values.nginx_size, text) for text in ("8mb", "", "8 m")],
-        *[(values.nginx_duration_s, text) for text in ("", "30 sec", "x", "5min")],
+        *[(values.nginx_duration_s, text) for text in ("", "30 sec", "x", "5min", "1.5s", "30m1h")],
         *[(values.systemd_duration_s, text) for text in ("", "5 parsecs", "s")],
         *[(lambda text: values.postgresql_size(text, "kB"), text) for text in ("4 MiB", "4m", "", "MB")],
-        *[(lambda text: values.systemd_size(text, 1), text) for text in ("", "128MB", "200%", "much")],
+        *[(lambda text: values.systemd_size(text, 1), text) for text in ("", "128MB", "200%", "much", "512M1G")],
         *[(lambda text: values.boolean("mycnf", text), text) for text in ("maybe", "yes", "")],
     ],
 )

@@ -92,6 +92,15 @@ CASES = [
     ("nginx/1.26", "worker_rlimit_nofile 1000;\nevents { worker_connections 65535; }", [(M, "worker_connections", 2)]),
     ("nginx/1.22", "upstream a { server unix:/a; keepalive 16; }", [(IGN, "keepalive", 1)]),
     ("nginx/1.26", "server { listen 443 ssl http2; }", [(D, "listen", 1)]),
+    ("nginx/1.26", "http { gzip on; server { gzip on; } server { gzip off; gzip on; } }", [(F, "gzip", 1)]),
+    ("nginx/1.26", "keepalive_timeout 5;\nkeepalive_timeout 75 60;", [(F, "keepalive_timeout", 2)]),
+    ("nginx/1.26", "map $a $b { gzip 1; gzip 2; }\nadd_header a b;\nadd_header c d;", []),
+    (
+        "nginx/1.26",
+        "gzip;\nsendfile on off;\nkeepalive_requests -1;",
+        [(F, "gzip", 1), (F, "sendfile", 2), (F, "keepalive_requests", 3)],
+    ),
+    ("nginx/1.26", "proxy_next_upstream error;", []),
     # units
     ("unit/252", "[Service]\nFoo=1\nMemoryMax=100M", [(IGN, "Foo", 2)]),
     ("unit/252", "[Service]\nMemoryMax=100MB", [(IGN, "MemoryMax", 2)]),
@@ -101,6 +110,25 @@ CASES = [
     ("unit/252", "[Service]\nMemoryZSwapMax=1M", [(IGN, "MemoryZSwapMax", 2)]),
     # what a build may leave out, Debian's has: each was tried with systemd-analyze verify
     ("unit/257", "[Service]\nSystemCallFilter=@system-service\nLockPersonality=yes\nRestrictNamespaces=yes", []),
+    (
+        "unit/252",
+        "[Service]\nType=notifyy\nRestart=allways\nPrivateTmp=YES\nProtectSystem=Strict\nKillMode=mixed",
+        [(IGN, "Type", 2), (IGN, "Restart", 3), (IGN, "ProtectSystem", 5)],
+    ),
+    (
+        "unit/252",
+        "[Service]\nLimitNOFILE=64K\nTasksMax=1k\nCPUQuota=50\nNice=-21",
+        [(IGN, "LimitNOFILE", 2), (IGN, "TasksMax", 3), (IGN, "CPUQuota", 4), (IGN, "Nice", 5)],
+    ),
+    ("unit/252", "[Service]\nLimitNOFILE=infinity\nTasksMax=50%\nCPUQuota=150%\nCPUWeight=idle\nMemoryMax=25.5%", []),
+    (
+        "unit/252",
+        "[Service]\nMemoryMax=0\nMemorySwapMax=0\nLimitNOFILE=9:8",
+        [(IGN, "MemoryMax", 2), (IGN, "LimitNOFILE", 4)],
+    ),
+    ("unit/252", "[Unit]\nAfter=a\n[Service]\nExecStart=/a\nExecStart=/b", [(F, "ExecStart", 5)]),
+    ("unit/252", "[Service]\nType=oneshot\nExecStart=/a\nExecStart=/b\nWorkingDirectory=-/x", []),
+    ("unit/252", "[Service]\nWorkingDirectory=x\nExecStart=\nExecStart=/a", [(F, "WorkingDirectory", 2)]),
     ("unit/255", "[Service]\nMemoryZSwapMax=1M\nX-Mine=1\n[X-Own]\na=b", []),
     (
         "unit/252",
