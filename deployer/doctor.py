@@ -6,7 +6,6 @@ given stands in those files, which the guard has held against the ledger; so the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,26 +19,13 @@ from deployer.dialects.values import (
     systemd_duration_s,
     systemd_size,
 )
-from deployer.readers import reader_of
-from deployer.registry import WRONG, Finding, judge, order, registry, split
-from deployer.registry.judge import is_read_by_server
+from deployer.registry import WRONG, Finding, judge, order, registry
 from deployer.render import Rendered
+from deployer.wishes import Wish, dialect_of_server, options, read_files, wishes
 
-#: Keys of units that are asked for, and the property that tells each.
-_PROPERTIES = {
-    **{name: name for name in ("MemoryMax", "MemoryHigh", "MemorySwapMax", "TasksMax", "LimitNOFILE")},
-    "TimeoutStopSec": "TimeoutStopUSec",
-}
-_UNIT_FILE = re.compile(r"/etc/systemd/system/([^/]+\.(?:service|slice))(?:\.d/[^/]+)?")
-#: A directive on a line of its own without quotes and variables: the agent tells only those.
-_DIRECTIVE = re.compile(r"^\s*([a-z_0-9]+)\s+([^;{}'\"$\n]+);\s*$", re.MULTILINE)
-_QUANTITY = re.compile(r"on|off|auto|.*\d.*")
 #: Redis tells it in another form than it takes it.
 _OTHER_FORM = frozenset({"client-output-buffer-limit"})
 _SWITCHES = {"on": 1.0, "true": 1.0, "yes": 1.0, "off": 0.0, "false": 0.0, "no": 0.0}
-
-#: Server, where, setting, value: ``("systemd", "nginx.service", "MemoryMax", "64M")``.
-Wish = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +87,7 @@ class Diagnosis:
 def question(rendered: Rendered) -> dict[str, Any]:
     """Make the agent's request: per server the names of the settings that were rendered for it."""
     servers: dict[str, dict[str, Any]] = {}
-    for server, where, setting, value in _wishes(rendered):
+    for server, where, setting, value in wishes(rendered):
         asked = servers.setdefault(server, {"names": []})
         if setting not in asked["names"]:
             asked["names"].append(setting)
@@ -109,6 +95,11 @@ def question(rendered: Rendered) -> dict[str, Any]:
             asked["units"].append(where)
         if setting == "unixsocket":
             asked["socket"] = value
+    units: dict[str, list[str]] = {}
+    for _, unit, _, names, _ in options(rendered):
+        asked_of = units.setdefault(unit, [])
+        asked_of += [name for name in names if name not in asked_of]
+    servers["commandlines"] = {"units": units}
     return {"op": "readback", "servers": servers}
 
 
@@ -121,70 +112,36 @@ def diagnose(rendered: Rendered, answer: Mapping[str, Any]) -> Diagnosis:
     """
     told: Mapping[str, Any] = answer["servers"]
     least = {one.name for one in rendered.wanted.sysctls if one.least}
-    readings = tuple(_reading(wish, told.get(wish[0]) or {}, least) for wish in _wishes(rendered))
-    return Diagnosis(tuple(_releases(rendered, told)), readings)
+    readings = tuple(_reading(wish, told.get(wish[0]) or {}, least) for wish in wishes(rendered))
+    more = (*_told_besides(rendered, told), *_at_boot(rendered, told, least))
+    return Diagnosis(tuple(_releases(rendered, told)), readings + more)
 
 
-def _wishes(rendered: Rendered) -> Iterator[Wish]:
-    found: dict[tuple[str, str, str], str] = {}
-    # systemd reads a unit before its drop-ins, and those in the order of their names
-    for file, server, version, text in _read_files(rendered):
-        if server == "systemd":
-            for unit in _units_of(file, rendered):
-                for one in read("unit", text):
-                    if one.name in _PROPERTIES and one.value is not None:
-                        found["systemd", unit, _PROPERTIES[one.name]] = one.value
-        elif server == "nginx":
-            for name, value in _directives(text).items():
-                found["nginx", file, name] = value
-        else:
-            for name, value in _settings(server, version, text).items():
-                found[server, "", name] = value
-    yield from ((server, where, name, value) for (server, where, name), value in found.items())
-    yield from (("kernel", "", one.name, one.value) for one in rendered.wanted.sysctls)
+def _told_besides(rendered: Rendered, told: Mapping[str, Any]) -> Iterator[Reading]:
+    """Read what programs were told on their command lines and in variables, which count more than their configs."""
+    values: Mapping[str, Mapping[str, str]] = (told.get("commandlines") or {}).get("values", {})
+    seen = set()
+    for server, unit, setting, names, wanted in options(rendered):
+        for name in names:
+            found = values.get(unit, {}).get(name)
+            if found is None or (unit, name) in seen:
+                continue
+            seen.add((unit, name))
+            is_meant = bool(wanted) and _meaning(server, setting, wanted, "") == _meaning(server, setting, found, "")
+            yield Reading(server, f"command line of {unit}", name, wanted, found, "ok" if is_meant else "differs")
 
 
-def _read_files(rendered: Rendered) -> Iterator[tuple[str, str, str, str]]:
-    """Give path, server, declared release and text of each file whose reader can be asked."""
-    for file in rendered.files:
-        dialect, flavour, version = split(reader_of(rendered.declaration, file.wanted.dialect, file.path))
-        if dialect in {"mycnf", "nginx", "postgresql", "redis", "unit"}:
-            yield file.path, flavour or registry(dialect).flavour, version, file.content.decode()
-
-
-def _units_of(path: str, rendered: Rendered) -> tuple[str, ...]:
-    matched = _UNIT_FILE.fullmatch(path)
-    if matched is None:
-        return ()
-    template, at, suffix = matched[1].partition("@.")
-    if not at:
-        return (matched[1],)
-    instances = (one.unit for one in rendered.wanted.units)
-    return tuple(unit for unit in instances if unit.startswith(f"{template}@") and unit.endswith(suffix))
-
-
-def _directives(text: str) -> dict[str, str]:
-    values: dict[str, list[str]] = {}
-    for name, value in _DIRECTIVE.findall(text):
-        values.setdefault(name, []).append(" ".join(value.split()))
-    return {name: ", ".join(many) for name, many in values.items() if any(map(_QUANTITY.fullmatch, many))}
-
-
-def _settings(server: str, version: str, text: str) -> dict[str, str]:
-    dialect = _dialect(server)
-    found: dict[str, str] = {}
-    for one in read(dialect, text):
-        if dialect == "mycnf" and not is_read_by_server(one, server, version):
+def _at_boot(rendered: Rendered, told: Mapping[str, Any], least: set[str]) -> Iterator[Reading]:
+    """Read which other file has the last word on a setting of the kernel at the next boot."""
+    at_boot: Mapping[str, Mapping[str, str]] = (told.get("kernel") or {}).get("at_boot", {})
+    ours = {file.path for file in rendered.files}
+    for one in rendered.wanted.sysctls:
+        said = at_boot.get(one.name)
+        if said is None or said["file"] in ours:
             continue
-        value = "on" if one.value is None else one.value
-        several = dialect == "redis" and one.name in found
-        found[one.name] = f"{found[one.name]} {value}" if several else value
-    return found
-
-
-def _dialect(server: str) -> str:
-    known = {"mariadb": "mycnf", "mysql": "mycnf", "valkey": "redis", "systemd": "unit"}
-    return known.get(server, server)
+        wish = ("kernel", "", one.name, one.value)
+        reading = _reading(wish, {"values": {one.name: said["value"]}}, least)
+        yield Reading("kernel", said["file"], one.name, one.value, said["value"], reading.state)
 
 
 def _reading(wish: Wish, told: Mapping[str, Any], least: set[str]) -> Reading:
@@ -231,7 +188,7 @@ def _quantity(server: str, setting: str, text: str, unit: str) -> float:
 def _releases(rendered: Rendered, told: Mapping[str, Any]) -> Iterator[ServerRelease]:
     declared: dict[str, str] = {}
     texts: dict[str, list[tuple[str, str]]] = {}
-    for path, server, version, text in _read_files(rendered):
+    for path, server, version, text in read_files(rendered):
         declared[server] = version
         texts.setdefault(server, []).append((path, text))
     for server, version in declared.items():
@@ -239,7 +196,7 @@ def _releases(rendered: Rendered, told: Mapping[str, Any]) -> Iterator[ServerRel
         if not found:
             yield ServerRelease(server, version, "", proven=False, agrees=False)
             continue
-        dialect = _dialect(server)
+        dialect = dialect_of_server(server)
         known = registry(dialect, server)
         at_least = server == "systemd" and order(found) >= order(version)
         findings = tuple(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
-from . import facts, manifest, readbackstores, sysctls, unitstate
+from . import bootsysctls, commandlines, facts, manifest, readbackstores, sysctls, unitstate
 
 Document = Dict[str, Any]
 Names = List[str]
@@ -74,10 +74,11 @@ def systemd(asked: Mapping[str, Any], names: Names) -> Optional[Document]:
 
 
 def kernel(_asked: Mapping[str, Any], names: Names) -> Optional[Document]:
-    """Read settings of the kernel, and which of them it refused when a deploy asked."""
+    """Read settings of the kernel, which of them it refused when a deploy asked, and what the next boot would make."""
     seen = sysctls.observe(names, manifest.load().get("refused_sysctls") or {})
     values = {name: state["value"] for name, state in seen.items()}
-    return {"version": "", "values": values, "refused": {name: one["refused"] for name, one in seen.items()}}
+    refused = {name: one["refused"] for name, one in seen.items()}
+    return {"version": "", "values": values, "refused": refused, "at_boot": bootsysctls.observe(seen)}
 
 
 #: Who can be asked, and how: the request's part for it and the plain names give version and values.
@@ -90,4 +91,5 @@ READERS: Dict[str, Callable[[Mapping[str, Any], Names], Optional[Document]]] = {
     "nginx": nginx,
     "systemd": systemd,
     "kernel": kernel,
+    "commandlines": commandlines.read,
 }

@@ -52,6 +52,25 @@ def test_what_was_changed_behind_its_back_is_named(site: Site) -> None:
     }
 
 
+def test_what_a_command_line_or_another_file_says_is_named_and_no_password(site: Site) -> None:
+    drop_in = "install -D /dev/stdin /run/systemd/system/{}.service.d/own.conf && systemctl daemon-reload"
+    password = "--report-password=hunter2"
+    for unit, line in (
+        ("mariadb", f"Environment=MYSQLD_OPTS='--max-connections=19 {password}'"),
+        ("app-blog", "Environment='GUNICORN_CMD_ARGS=--timeout 33 --env DB_PASSWORD=hunter2'"),
+    ):
+        site.host.sh(f"printf '[Service]\\n%s\\n' \"{line}\" | {drop_in.format(unit)}")
+    site.host.sh("systemctl restart mariadb app-blog; echo net.core.somaxconn=64 > /etc/sysctl.d/99-own.conf")
+    found = differing(site, 7)
+    assert {
+        ("mariadb", "max_connections", "19"),
+        ("mariadb", "--max-connections", "19"),
+        ("gunicorn", "--timeout", "33"),
+        ("kernel", "net.core.somaxconn", "64"),
+    } <= found, found
+    assert "hunter2" not in site.run("doctor", "--json").stdout + site.run("doctor").stdout
+
+
 def test_a_server_that_does_not_run_is_no_agreement(site: Site) -> None:
     site.host.sh("systemctl stop mariadb")
     done = site.run("doctor")

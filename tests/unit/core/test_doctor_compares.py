@@ -12,6 +12,7 @@ from deployer.allocate import allocate
 from deployer.doctor import Diagnosis, diagnose, question
 from deployer.render import Rendered, render
 from deployer.report.doctor import diagnosis_document
+from deployer.services.node import NodeSettings
 from deployer.services.postgresql import PostgresqlSettings
 
 
@@ -25,7 +26,7 @@ def agreeing(rendered: Rendered) -> dict[str, Any]:
     """Make the answer of a host that runs with what was rendered."""
     versions = {"mariadb": "10.11.14", "nginx": "1.22.1", "systemd": "252", "kernel": "", "postgresql": "15.14"}
     servers: dict[str, Any] = {
-        name: {"version": versions[name], "values": {}} for name in question(rendered)["servers"]
+        name: {"version": versions.get(name, ""), "values": {}} for name in question(rendered)["servers"]
     }
     for one in diagnose(rendered, {"servers": servers}).readings:
         values = servers[one.server]["values"]
@@ -95,3 +96,49 @@ def test_a_server_that_is_silent_or_of_another_release_does_not_agree(rendered: 
     assert {one.state for one in found.readings if one.server == "mariadb"} == {"not told"}
     document = diagnosis_document("web1", found)
     assert next(one for one in document["releases"] if one["server"] == "mariadb")["found"] is None
+
+
+def test_what_a_command_line_says_against_the_config_is_named(rendered: Rendered) -> None:
+    answer = agreeing(rendered)
+    asked = question(rendered)["servers"]["commandlines"]["units"]
+    assert "--max-connections" in asked["mariadb.service"]
+    assert {"--workers", "-w"} <= set(asked["app-blog.service"])
+    same = answer["servers"]["mariadb"]["values"]["max_connections"]
+    answer["servers"]["commandlines"]["values"] = {
+        "mariadb.service": {"--max-connections": same, "--innodb-buffer-pool-size": "1G"},
+        "app-blog.service": {"--workers": "9"},
+    }
+    found = diagnose(rendered, answer)
+    assert sorted(differing(found)) == [("--innodb-buffer-pool-size", "1G"), ("--workers", "9")]
+    assert [one.where for one in found.readings if one.setting == "--workers"] == ["command line of app-blog.service"]
+    assert not found.agrees
+
+
+def test_runtimes_are_asked_by_process_and_what_nobody_rendered_differs() -> None:
+    declaration = host(
+        apps={"shop": app(gunicorn=None, node=NodeSettings(script="server.js", processes=2))},
+        cpu_cores=2,
+        memory_mib=2048,
+    )
+    rendered = render(declaration, allocate(declaration))
+    units = question(rendered)["servers"]["commandlines"]["units"]
+    assert {"--max-old-space-size", "UV_THREADPOOL_SIZE", "DB_POOL_SIZE", "--max-semi-space-size"} <= set(
+        units["app-shop@2.service"]
+    )
+    answer = agreeing(rendered)
+    told = {"--max-old-space-size": str(rendered.budget.count("shop", "old_space")), "--max-semi-space-size": "64"}
+    answer["servers"]["commandlines"]["values"] = {"app-shop@2.service": told}
+    assert differing(diagnose(rendered, answer)) == [("--max-semi-space-size", "64")]
+
+
+def test_another_file_that_has_the_last_word_on_the_kernel_is_named(rendered: Rendered) -> None:
+    answer = agreeing(rendered)
+    other = {"file": "/etc/sysctl.d/99-own.conf", "value": "128"}
+    answer["servers"]["kernel"]["at_boot"] = {"net.core.somaxconn": other}
+    found = diagnose(rendered, answer)
+    assert differing(found) == [("net.core.somaxconn", "128")]
+    assert [one.where for one in found.readings if one.state == "differs"] == [other["file"]]
+    other["value"] = "65535"
+    assert diagnose(rendered, answer).agrees
+    other |= {"file": "/etc/sysctl.d/60-deployer.conf", "value": "128"}  # a drift of ours, which plan shows
+    assert diagnose(rendered, answer).agrees
