@@ -183,5 +183,6 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     "nginx": (_too_many_slots, _old_headers, _stapling, _ports),
     "gunicorn": (_ports,),
     "redis": (_no_bound,),
+    "postgresql": (_too_many_connections,),
     "sysctl": (_swap_off, _overcommit),
 }

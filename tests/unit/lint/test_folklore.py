@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployer.allocate import allocate
+from deployer.app import AppDatabase
 from deployer.declaration import Declaration
 from deployer.hardware import Hardware
 from deployer.inventory import load_inventory
@@ -14,6 +15,8 @@ from deployer.lint import Kind, lint, reader_for
 from deployer.readers import reader_of
 from deployer.render import render
 from deployer.services.mysql import MysqlSettings
+from deployer.services.postgresql import PostgresqlSettings
+from deployer.services.redis import RedisSettings
 
 FILES = Path(__file__).parent / "folklore"
 ROOT = Path(__file__).parents[3]
@@ -107,6 +110,49 @@ def test_a_host_without_the_server_grants_it_nothing():
     assert "blog1 has no postgresql to grant it to" in findings("postgresql.conf")[0].message
 
 
+def test_more_connections_than_the_cores_can_work_for_are_found_in_postgresql_too():
+    stored = two_gib(settings={**BLOG.settings, "postgresql": PostgresqlSettings(version="15")})
+    stored = stored.model_copy(
+        update={"apps": {"blog": stored.apps["blog"].model_copy(update={"database": AppDatabase(server="postgresql")})}}
+    )
+    many = next(
+        one for one in findings("postgresql.conf", declaration=stored) if (one.kind, one.name) == (D, "max_connections")
+    )
+    assert many.instead == f"max_connections = {allocate(stored).count('postgresql', 'max_connections')}"
+    # 300 to 500 MB are enough for PostgreSQL, which the same saying has for MySQL
+    unit = "[Service]\nMemoryMax=400M\n"
+    assert lint(unit, "unit", stored, allocate(stored), filename="postgresql@15-main.service.d/limits.conf") == ()
+
+
+def test_a_redis_that_saves_by_default_is_priced_with_its_copy():
+    kept = {**BLOG.settings, "redis": RedisSettings()}
+    declaration = two_gib(settings=kept)
+    (over,) = lint(
+        "maxmemory 256mb\nmaxmemory-policy allkeys-lru\n", "redis/redis/7", declaration, allocate(declaration)
+    )
+    assert (over.kind, over.name) == (B, "maxmemory")
+    assert "its copy while it is written to the disk" in over.message
+
+
+def test_what_a_redis_that_is_kept_needs_of_the_kernel_is_no_finding():
+    said = "vm.overcommit_memory = 1\n"
+    for persistence, kinds in (("rdb", []), ("none", [D])):
+        declaration = two_gib(settings={**BLOG.settings, "redis": RedisSettings(persistence=persistence)})
+        assert [one.kind for one in lint(said, "sysctl", declaration, allocate(declaration))] == kinds
+
+
+@pytest.mark.parametrize(("value", "what"), [("0", "a crash of the server or a power cut"), ("2", "a power cut")])
+def test_what_a_relaxed_log_loses_is_said(value, what):
+    declaration = two_gib()
+    text = f"[mysqld]\ninnodb_flush_log_at_trx_commit = {value}\n"
+    (one,) = [
+        one
+        for one in lint(text, "mycnf/mariadb/10.11", declaration, allocate(declaration))
+        if (one.kind, one.name) == (D, "innodb_flush_log_at_trx_commit")
+    ]
+    assert one.message.startswith(what)
+
+
 def test_memory_high_is_no_finding_where_there_is_swap():
     hardware = Hardware(cpu_cores=2, memory_mib=2048, disk_gib=40, swap_mib=1024)
     assert (D, "MemoryHigh") not in found("node.service", declaration=two_gib(hardware=hardware))
@@ -150,3 +196,12 @@ def test_what_we_render_ourselves_has_no_finding(name):
             assert lint(file.content.decode(), reader, declaration, budget, filename=file.path) == (), file.path
             linted += 1
     assert linted > 8
+
+
+def test_groups_of_other_programs_are_nothing_to_the_server():
+    declaration = two_gib()
+    ours = "[mysqld]\nuser = mysql\n"
+    others = "[mariadb-10.6]\ninnodb_flush_log_at_trx_commit = 2\nquery_cache_type = 1\n"
+    budget = allocate(declaration)
+    alone = lint(ours, "mycnf/mariadb/10.11", declaration, budget)
+    assert lint(ours + others, "mycnf/mariadb/10.11", declaration, budget) == alone
