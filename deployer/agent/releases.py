@@ -65,7 +65,7 @@ def _make_release(entry: dict[str, Any], path: str, packed: blobs.Blobs, *, work
 
 
 def prune(releases: Sequence[dict[str, Any]]) -> None:
-    """Remove the oldest releases and environments of the apps that got a new one; the live ones are among the kept.
+    """Remove what was live longest ago of the apps that got a new release; the live ones are among the kept.
 
     Args:
         releases: The plan's list, once it is committed.
@@ -75,6 +75,9 @@ def prune(releases: Sequence[dict[str, Any]]) -> None:
         if entry.get("environment"):
             live.append(entry["environment"]["path"])
         for path in live:
+            # one that an app returned to is the newest again, else the next deploy would take the way back to it
+            if os.path.isdir(places.at(path)):
+                os.utime(places.at(path))
             folder = places.at(os.path.dirname(path))
             found = [one.path for one in os.scandir(folder) if one.is_dir(follow_symlinks=False)]
             others = [one for one in found if one != places.at(path)]

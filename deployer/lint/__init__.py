@@ -15,6 +15,7 @@ from deployer.lint.folklore import dangerous
 from deployer.lint.host import Host, taker_of
 from deployer.readers import reader_of
 from deployer.registry import Finding, Kind, judge, split
+from deployer.registry.groups import is_read_by_server
 
 __all__ = ["Finding", "Kind", "lint", "reader_for"]
 
@@ -56,11 +57,13 @@ def lint(
     name, flavour, version = split(reader_of(declaration, dialect))
     statements = read(name, text)
     host = Host(declaration, budget, taker_of(name, filename, declaration), name, flavour, version)
+    # in a my.cnf other programs have groups of their own; what they say is nothing to the server
+    ours = [one for one in statements if name != "mycnf" or is_read_by_server(one, host.registry.flavour, host.release)]
     found = [
         *judge(statements, name, flavour, version),
-        *over_budget(statements, host),
-        *dangerous(statements, host),
-        *beside(statements, host),
+        *over_budget(ours, host),
+        *dangerous(ours, host),
+        *beside(ours, host),
     ]
     judged = {(one.name, one.line) for one in found if one.kind in {Kind.FATAL, Kind.IGNORED}}
     kept = [one for one in found if one.kind is not Kind.DANGEROUS or (one.name, one.line) not in judged]

@@ -94,6 +94,20 @@ def test_the_newest_three_stay_and_the_live_one_whatever_its_age(host):
     assert names(host / "srv/a/venvs") == ["2", "3", "4"]
 
 
+def test_what_was_live_last_stays_however_old_it_is(host):
+    for number in range(4):
+        path = host / f"srv/a/releases/{number}"
+        path.mkdir(parents=True)
+        (host / f"srv/a/venvs/{number}").mkdir(parents=True)
+        for folder in (path, host / f"srv/a/venvs/{number}"):
+            os.utime(folder, (1000 + number, 1000 + number))
+    releases.prune([entry("0", "0")])  # returned to
+    (host / "srv/a/releases/5").mkdir()
+    (host / "srv/a/venvs/5").mkdir()
+    releases.prune([entry("5", "5")])
+    assert names(host / "srv/a/releases") == names(host / "srv/a/venvs") == ["0", "3", "5"]
+
+
 def test_fewer_than_three_all_stay(host):
     for number in range(2):
         (host / f"srv/a/releases/{number}").mkdir(parents=True)
