@@ -6,7 +6,8 @@ from deployer.apps.claims import beside_parts
 from deployer.apps.disk import releases_on_disk
 from deployer.apps.jobs import jobs_without_room
 from deployer.apps.places import AppPlaces
-from deployer.apps.processes import Processes, pool_per_process
+from deployer.apps.processes import Processes, app_links
+from deployer.apps.runby import apps_run_by
 from deployer.apps.unit import UnitText, unit_numbers, unit_text
 from deployer.apps.wanted import app_wanted
 
@@ -14,10 +15,11 @@ __all__ = [
     "AppPlaces",
     "Processes",
     "UnitText",
+    "app_links",
     "app_wanted",
+    "apps_run_by",
     "beside_parts",
     "jobs_without_room",
-    "pool_per_process",
     "releases_on_disk",
     "unit_numbers",
     "unit_text",

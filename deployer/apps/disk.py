@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from deployer.numbers import Derived, Numbers, derived
@@ -13,18 +14,19 @@ KEPT, UNDER_WAY = 3, 1
 _ENVIRONMENTS = {"python": "python_environment_mib", "node": "node_modules_mib"}
 
 
-def releases_on_disk(app: str, packages: Literal["python", "node", "none"] = "none") -> Numbers:
-    """Say what the releases of an app and their packages fill, MiB."""
+def releases_on_disk(apps: Iterable[str], packages: Literal["python", "node", "none"] = "none") -> Numbers:
+    """Say what the releases of apps and their packages fill, MiB."""
     copies = KEPT + UNDER_WAY
-    found: dict[str, Derived] = {
-        f"releases of {app}": derived(
+    found: dict[str, Derived] = {}
+    for app in apps:
+        found[f"releases of {app}"] = derived(
             copies * PRIORS.release_mib,
             "MiB",
             f"{KEPT} are kept, one more is on its way: {copies} x {PRIORS.release_mib} MiB",
             "priors.release_mib",
         )
-    }
-    if packages != "none":
+        if packages == "none":
+            continue
         prior = _ENVIRONMENTS[packages]
         each_mib = int(getattr(PRIORS, prior))
         found[f"packages of {app}"] = derived(

@@ -12,6 +12,7 @@ from math import ceil
 
 from deployer.apps.places import UNIT_FOLDER, AppPlaces
 from deployer.declaration import Declaration
+from deployer.links import AppLinks, Runner
 from deployer.numbers import Derived, derived, pinned
 from deployer.wanted import FileWanted, PortWanted, UnitWanted
 
@@ -110,19 +111,47 @@ class Processes:
         return tuple(found)
 
 
-def pool_per_process(pin: int | None, where: str, declaration: Declaration, app: str, processes: int) -> Derived:
-    """Say how many connections a process may open to each server that its app uses, from the cores that can work.
+def app_links(
+    name: str,
+    declaration: Declaration,
+    key: str,
+    *,
+    processes: Derived,
+    pool_size: int | None,
+    port: int | None,
+    runner: Runner,
+) -> AppLinks:
+    """Say what an app with a unit for each process adds to the chain of connections.
 
     Args:
-        pin: What the inventory says.
-        where: The key that says so.
+        name: The app.
         declaration: The host.
-        app: The app.
+        key: The key of the service that runs it, under the app.
         processes: How many of it run.
+        pool_size: Connections of one process to each server that the app uses, if the inventory says it.
+        port: The first process listens there; None: systemd holds sockets.
+        runner: How its commands are run.
     """
+    count = int(processes.value)
+    numbers = {"processes": processes}
+    if declaration.servers_of(name):
+        numbers["pool_size"] = _pool(name, key, pool_size, declaration.hardware.cpu_cores, count)
+    units = Processes(name, count, port)
+    return AppLinks(
+        app=name,
+        processes=count,
+        pool_size=int(numbers["pool_size"].value) if "pool_size" in numbers else 0,
+        numbers=numbers,
+        upstreams=units.upstreams,
+        units=units.units,
+        runner=runner,
+    )
+
+
+def _pool(app: str, key: str, pin: int | None, cores: int, processes: int) -> Derived:
+    """Say how many connections a process may open, from the cores that can work."""
     if pin is not None:
-        return pinned(pin, "connections", where)
-    cores = declaration.hardware.cpu_cores
+        return pinned(pin, "connections", f"apps.{app}.{key}.pool_size")
     return derived(
         max(2, ceil((2 * cores + 1) / processes)),
         "connections",

@@ -16,9 +16,7 @@ SERVICE = Service(
     links=links,
     claims=claims,
     numbers=numbers,
-    disk=lambda declaration, _numbers: {
-        name: use for app in apps_of(declaration) for name, use in releases_on_disk(app).items()
-    },
+    disk=lambda declaration, _numbers: releases_on_disk(apps_of(declaration)),
     wanted=wanted,
     app_settings=GoSettings,
     remedies=remedies,

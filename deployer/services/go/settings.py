@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from deployer.app import App
 from deployer.apps.ports import ListensOnPorts
 
 ProgramFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
@@ -32,9 +31,3 @@ class GoSettings(ListensOnPorts):
     """Connections to each server that the app uses."""
     timeout_s: Annotated[int, Field(ge=1, le=600)] = 30
     """How long an answer may take, seconds."""
-
-
-def settings_of(app: App) -> GoSettings | None:
-    """Give what an app says of Go; None: it is not run by it."""
-    found = app.run_by("go")
-    return found if isinstance(found, GoSettings) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deployer.apps.disk import releases_on_disk
+from deployer.apps import releases_on_disk
 from deployer.declaration import Declaration
 from deployer.service import Rank, Service
 from deployer.services.gunicorn.budget import claims, contradictions, numbers, remedies
@@ -33,9 +33,7 @@ SERVICE = Service(
     links=links,
     claims=claims,
     numbers=numbers,
-    disk=lambda declaration, _numbers: {
-        name: use for app in apps_of(declaration) for name, use in releases_on_disk(app, "python").items()
-    },
+    disk=lambda declaration, _numbers: releases_on_disk(apps_of(declaration), "python"),
     wanted=wanted,
     app_settings=GunicornSettings,
     remedies=remedies,

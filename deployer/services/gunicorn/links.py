@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from math import ceil
 
 from deployer.app import App
-from deployer.apps import AppPlaces
+from deployer.apps import AppPlaces, apps_run_by
 from deployer.declaration import Declaration
 from deployer.links import AppLinks, Runner
 from deployer.numbers import Derived, default, derived, pinned
-from deployer.services.gunicorn.settings import GunicornSettings, settings_of
+from deployer.services.gunicorn.settings import GunicornSettings
 
 #: Threads of a gthread worker: a little more than what waits for the database while another computes.
 THREADS = 4
@@ -19,8 +19,7 @@ MOST_THREADS = 64
 
 def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, GunicornSettings]]:
     """Give the apps of a host that gunicorn runs."""
-    found = {name: (app, settings_of(app)) for name, app in declaration.apps.items()}
-    return {name: (app, settings) for name, (app, settings) in found.items() if settings is not None}
+    return apps_run_by(declaration, "gunicorn", GunicornSettings)
 
 
 def links(declaration: Declaration) -> Mapping[str, AppLinks]:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from deployer.app import App, ModuleName
+from deployer.app import ModuleName
 from deployer.hardware import Declared
 
 
@@ -37,7 +37,7 @@ class GunicornSettings(Declared):
     """gunicorn's worker class: sync or gthread run WSGI apps such as Flask; asgi and the default run FastAPI."""
     wait_ms: Annotated[float, Field(ge=0, le=600_000, strict=False)] | None = None
     """How long a request waits for others (database, network) on the average, ms, if you measured it."""
-    compute_ms: Annotated[float, Field(gt=0, le=600_000, strict=False)] | None = None
+    compute_ms: Annotated[float, Field(ge=0.001, le=600_000, strict=False)] | None = None
     """How long a request computes on the average, ms, if you measured it."""
     max_requests: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
     """A worker is replaced after so many requests, against leaks; 0 never does."""
@@ -54,9 +54,3 @@ class GunicornSettings(Declared):
     def is_threaded(self) -> bool:
         """Whether one worker serves as many visitors at once as it has threads."""
         return "gthread" in self.worker_class.lower()
-
-
-def settings_of(app: App) -> GunicornSettings | None:
-    """Give what an app says of gunicorn; None: it is not run by it."""
-    found = app.run_by("gunicorn")
-    return found if isinstance(found, GunicornSettings) else None

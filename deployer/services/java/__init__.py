@@ -34,9 +34,7 @@ SERVICE = Service(
     links=links,
     claims=budget.claims,
     numbers=budget.numbers,
-    disk=lambda declaration, _numbers: {
-        name: use for app in apps_of(declaration) for name, use in releases_on_disk(app).items()
-    },
+    disk=lambda declaration, _numbers: releases_on_disk(apps_of(declaration)),
     wanted=wanted,
     app_settings=JavaSettings,
     remedies=budget.remedies,

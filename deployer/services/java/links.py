@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployer.app import App
-from deployer.apps import AppPlaces, Processes, pool_per_process
+from deployer.apps import AppPlaces, app_links, apps_run_by
 from deployer.declaration import Declaration
 from deployer.links import AppLinks, Runner
 from deployer.numbers import default, pinned
 from deployer.priors import PRIORS
 from deployer.services.java.machine import Machine, machine_of
-from deployer.services.java.settings import JavaSettings, settings_of
+from deployer.services.java.settings import JavaSettings
 
 JAVA = "/usr/bin/java"
 #: Threads of a job or a migration.
@@ -22,8 +22,7 @@ LEAST_JOB_HEAP_MIB = 16
 
 def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, JavaSettings]]:
     """Give the apps of a host that a Java virtual machine runs."""
-    found = {name: (app, settings_of(app)) for name, app in declaration.apps.items()}
-    return {name: (app, settings) for name, (app, settings) in found.items() if settings is not None}
+    return apps_run_by(declaration, "java", JavaSettings)
 
 
 def links(declaration: Declaration) -> Mapping[str, AppLinks]:
@@ -36,18 +35,13 @@ def _of_app(name: str, settings: JavaSettings, declaration: Declaration) -> AppL
     processes = default(count, "processes", "a machine uses all cores by itself")
     if "processes" in settings.model_fields_set:
         processes = pinned(count, "processes", f"apps.{name}.java.processes")
-    numbers = {"processes": processes}
-    pool = pool_per_process(settings.pool_size, f"apps.{name}.java.pool_size", declaration, name, count)
-    if declaration.servers_of(name):
-        numbers["pool_size"] = pool
-    units = Processes(name, count, settings.port)
-    return AppLinks(
-        app=name,
-        processes=count,
-        pool_size=int(pool.value) if declaration.servers_of(name) else 0,
-        numbers=numbers,
-        upstreams=units.upstreams,
-        units=units.units,
+    return app_links(
+        name,
+        declaration,
+        "java",
+        processes=processes,
+        pool_size=settings.pool_size,
+        port=settings.port,
         runner=runner_of(name, settings),
     )
 

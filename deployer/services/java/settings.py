@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from deployer.app import App
 from deployer.apps.ports import ListensOnPorts
 
 JarFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*\.jar$")]
@@ -60,9 +59,3 @@ class JavaSettings(ListensOnPorts):
     def most_processes(self, _cores: int) -> int:
         """Say how many processes may run."""
         return self.processes
-
-
-def settings_of(app: App) -> JavaSettings | None:
-    """Give what an app says of Java; None: it is not run by it."""
-    found = app.run_by("java")
-    return found if isinstance(found, JavaSettings) else None

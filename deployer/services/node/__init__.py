@@ -34,9 +34,7 @@ SERVICE = Service(
     links=links,
     claims=claims,
     numbers=numbers,
-    disk=lambda declaration, _numbers: {
-        name: use for app in apps_of(declaration) for name, use in releases_on_disk(app, "node").items()
-    },
+    disk=lambda declaration, _numbers: releases_on_disk(apps_of(declaration), "node"),
     wanted=wanted,
     app_settings=NodeSettings,
     remedies=remedies,

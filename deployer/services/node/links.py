@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from deployer.app import App
-from deployer.apps import AppPlaces, Processes, pool_per_process
+from deployer.apps import AppPlaces, app_links, apps_run_by
 from deployer.declaration import Declaration
 from deployer.links import AppLinks, Runner
 from deployer.numbers import derived, pinned
 from deployer.priors import PRIORS
-from deployer.services.node.settings import NodeSettings, settings_of
+from deployer.services.node.settings import NodeSettings
 
 #: Share of a process's MemoryMax that its old space and what is beside it may fill.
 FILLED = 0.95
@@ -22,8 +23,7 @@ LEAST_JOB_OLD_SPACE_MIB = 32
 
 def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, NodeSettings]]:
     """Give the apps of a host that Node.js runs."""
-    found = {name: (app, settings_of(app)) for name, app in declaration.apps.items()}
-    return {name: (app, settings) for name, (app, settings) in found.items() if settings is not None}
+    return apps_run_by(declaration, "node", NodeSettings)
 
 
 def links(declaration: Declaration) -> Mapping[str, AppLinks]:
@@ -36,21 +36,18 @@ def _of_app(name: str, settings: NodeSettings, declaration: Declaration) -> AppL
     processes = derived(count, "processes", "one event loop keeps one core busy", "hardware.cpu_cores")
     if settings.processes is not None:
         processes = pinned(count, "processes", f"apps.{name}.node.processes")
-    numbers = {"processes": processes}
-    pool = pool_per_process(settings.pool_size, f"apps.{name}.node.pool_size", declaration, name, count)
-    if declaration.servers_of(name):
-        numbers["pool_size"] = pool
-    places = AppPlaces(name)
-    units = Processes(name, count, settings.port)
-    return AppLinks(
-        app=name,
-        processes=count,
-        pool_size=int(pool.value) if declaration.servers_of(name) else 0,
-        numbers=numbers,
-        upstreams=(f"unix:{places.socket}",) if settings.pm2 else units.upstreams,
-        units=(places.unit,) if settings.pm2 else units.units,
+    found = app_links(
+        name,
+        declaration,
+        "node",
+        processes=processes,
+        pool_size=settings.pool_size,
+        port=settings.port,
         runner=runner_of(name),
     )
+    places = AppPlaces(name)
+    # PM2's processes share one unit, and the socket that systemd holds for it
+    return replace(found, upstreams=(f"unix:{places.socket}",), units=(places.unit,)) if settings.pm2 else found
 
 
 def runner_of(name: str) -> Runner:

@@ -6,7 +6,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from deployer.app import App
 from deployer.apps.ports import ListensOnPorts
 
 #: A file inside the source.
@@ -48,9 +47,3 @@ class NodeSettings(ListensOnPorts):
     def most_processes(self, cores: int) -> int:
         """Say how many processes may run: one event loop keeps one core busy."""
         return self.processes or min(cores, MOST_PROCESSES)
-
-
-def settings_of(app: App) -> NodeSettings | None:
-    """Give what an app says of Node.js; None: it is not run by it."""
-    found = app.run_by("node")
-    return found if isinstance(found, NodeSettings) else None
