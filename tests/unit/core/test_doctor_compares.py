@@ -121,6 +121,7 @@ def test_runtimes_are_asked_by_process_and_what_nobody_rendered_differs() -> Non
         memory_mib=2048,
     )
     rendered = render(declaration, allocate(declaration))
+    assert "app-shop@2.service" in question(rendered)["servers"]["systemd"]["units"]
     units = question(rendered)["servers"]["commandlines"]["units"]
     assert {"--max-old-space-size", "UV_THREADPOOL_SIZE", "DB_POOL_SIZE", "--max-semi-space-size"} <= set(
         units["app-shop@2.service"]
