@@ -18,7 +18,7 @@ class Target(Declared):
     """Visitors' connections held at the same time, those of WebSockets included."""
     page_every_s: Annotated[int, Field(ge=1, le=3600)] = 30
     """How often one of these visitors asks for a page, seconds; with page_kib it says what the link carries."""
-    page_kib: Annotated[float, Field(gt=0, le=10_240, strict=False)] = 15.0
+    page_kib: Annotated[float, Field(ge=0.1, le=10_240, strict=False)] = 15.0
     """Bytes of one page on the wire, KiB, headers and TLS included; 15 KiB is a compressed text page."""
 
 

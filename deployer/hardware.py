@@ -29,7 +29,7 @@ class Hardware(Declared):
     """Disk, GiB."""
     disk_kind: Literal["ssd", "hdd"] = "ssd"
     """ssd or hdd."""
-    bandwidth_mbit_per_s: Annotated[float, Field(gt=0, le=100_000, strict=False)] | None = None
+    bandwidth_mbit_per_s: Annotated[float, Field(ge=0.01, le=100_000, strict=False)] | None = None
     """What the link carries outwards, Mbit/s; leave out where it is not known."""
-    traffic_gb_per_month: Annotated[int, Field(gt=0)] | None = None
+    traffic_gb_per_month: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """Traffic that the plan includes, GB (10**9 bytes) a month."""

@@ -16,8 +16,8 @@ from deployer.app import Name
 from deployer.hardware import Declared
 
 Seconds = Annotated[float, Field(ge=0.5, le=3600, strict=False)]
-Milliseconds = Annotated[float, Field(gt=0, le=600_000, strict=False)]
-Share = Annotated[float, Field(gt=0, le=1, strict=False)]
+Milliseconds = Annotated[float, Field(ge=0.01, le=600_000, strict=False)]
+Share = Annotated[float, Field(ge=0.01, le=1, strict=False)]
 Path = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=2000)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]{0,2000}$")]

@@ -9,7 +9,7 @@ from typing import Any
 
 #: What people, scripts and careless templates leave behind where a value should stand.
 NASTY: tuple[Any, ...] = (
-    *(0, 1, -1, 2, 7, 16, 100, 4095, 10**9, -(10**9), 10**30, 2**63, 0.5, -0.0, 1e308),
+    *(0, 1, -1, 2, 7, 16, 100, 4095, 10**9, -(10**9), 10**30, 2**63, 0.5, -0.0, 1e308, 1e-12, 1e-300, 5e-324),
     *(
         float("nan"),
         float("inf"),
@@ -96,10 +96,10 @@ PLAUSIBLE: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...] = (
     (("hardware", "memory_mib"), (512, 1024, 3000, 8192, 262_144)),
     (("hardware", "swap_mib"), (0, 512, 4096)),
     (("hardware", "disk_gib"), (4, 10, 20, 65_536)),
-    (("hardware", "bandwidth_mbit_per_s"), (0.1, 3, 1000)),
-    (("hardware", "traffic_gb_per_month"), (1, 300, 10**6)),
+    (("hardware", "bandwidth_mbit_per_s"), (0.01, 0.1, 3, 1000, 100_000, 1e-300)),
+    (("hardware", "traffic_gb_per_month"), (1, 300, 10**9)),
     (("target", "connections"), (10, 500, 5000, 100_000)),
-    (("target", "page_kib"), (0.01, 15, 10_240)),
+    (("target", "page_kib"), (0.1, 15, 10_240, 1e-300, 5e-324)),
     (("unmanaged_mib",), (0, 100, 1000)),
     (("services", "mysql"), ({}, {"max_connections": 10}, {"innodb_buffer_pool_size_mib": 16}, {"version": "11.8"})),
     (("services", "redis"), ({},)),
@@ -118,6 +118,8 @@ PLAUSIBLE: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...] = (
     (("apps", "*", "gunicorn", "pool_size"), (1, 200)),
     (("apps", "*", "gunicorn", "worker_class"), ("sync", "gthread", "asgi", "no.such.Class")),
     (("apps", "*", "gunicorn", "worker_memory_mib"), (24, 300, 8192)),
+    (("apps", "*", "gunicorn", "wait_ms"), (0, 0.001, 600_000, 1e-300)),
+    (("apps", "*", "gunicorn", "compute_ms"), (0.001, 5, 600_000, 1e-300, 5e-324)),
 )
 LINES = (
     "\t",
@@ -184,6 +186,7 @@ def _change(chance: Random, data: dict[str, Any]) -> None:
 #: What an app may say instead of how it was run.
 RUNNERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("gunicorn", {"module": "a.b:c", "worker_class": "gthread", "wait_ms": 20, "compute_ms": 5}),
+    ("gunicorn", {"module": "a.b:c", "worker_class": "sync", "wait_ms": 600_000, "compute_ms": 5e-324}),
     ("node", {"script": "server.js"}),
     ("node", {"script": "server.js", "processes": 3, "pm2": True}),
     ("java", {"jar": "app.jar"}),

@@ -6,6 +6,7 @@ A service that joins the catalogue is in the properties' mixes at once; nobody a
 from __future__ import annotations
 
 import types
+from math import ceil
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -51,7 +52,7 @@ def _values(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any] | No
     if annotation in (int, float):
         low, high = _bounds(metadata)
         most = min(high if high is not None else LARGEST_PIN, max(LARGEST_PIN, low or 0))
-        return st.integers(int(low or 0), int(most))
+        return st.integers(ceil(low or 0), int(most))
     patterns = [one.pattern for one in metadata if isinstance(one, StringConstraints) and one.pattern]
     if annotation is str and patterns:
         return st.from_regex(patterns[0], fullmatch=True).filter(lambda text: text.isascii() and len(text) < 40)
