@@ -145,3 +145,8 @@ class Service:
     versions: Callable[[Declaration], Mapping[str, str]] = _no_versions
     experimental: Callable[[Declaration], Sequence[str]] = _none
     templates: Path | None = None
+
+    @property
+    def is_used_by_apps(self) -> bool:
+        """Whether an app may name it under ``uses``, or have its database there."""
+        return self.access is not _nothing

@@ -28,7 +28,7 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
         tree: The files' content and positions.
     """
     declaration = declaration_of(name, host)
-    found = [problem for check in (_apps, _server_names, _servers, _load, _login) for problem in check(host)]
+    found = [problem for check in (_apps, _server_names, _servers, _uses, _load, _login) for problem in check(host)]
     found += [problem for service in SERVICES for problem in service.contradictions(declaration)]
     for path, message in found:
         full: ValuePath = ("hosts", name, *path)
@@ -75,15 +75,28 @@ def _servers(host: Host) -> Found:
                 yield place, f"which of the databases of this host? write server: one of {there}"
             else:
                 yield place, "this host has no database; add services.mysql: {}"
-        for number, server in enumerate(app.uses):
-            if server not in host.services.settings:
-                yield ("apps", name, "uses", number), f"this host has no {server}; add services.{server}: {{}}"
         held = app.websockets.connections if app.websockets else 0
         if held > host.target.connections:
             yield (
                 ("apps", name, "websockets", "connections"),
                 f"they are part of target.connections, which is {host.target.connections}",
             )
+
+
+def _uses(host: Host) -> Found:
+    declaration = declaration_of("", host)
+    usable = {service.name for service in SERVICES if service.is_used_by_apps}
+    for name, app in host.apps.items():
+        for number, server in enumerate(app.uses):
+            place: ValuePath = ("apps", name, "uses", number)
+            if server not in usable:
+                yield place, f"no app opens connections to {server}; it can be one of: {', '.join(sorted(usable))}"
+            elif server not in host.services.settings:
+                yield place, f"this host has no {server}; add services.{server}: {{}}"
+            elif server in app.uses[:number]:
+                yield place, f"{server} is there twice"
+            elif server in declaration.databases and declaration.database_of(name) != server:
+                yield place, f"what an app has in {server} is its database; write database: {{server: {server}}}"
 
 
 def _load(host: Host) -> Found:

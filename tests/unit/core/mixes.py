@@ -88,8 +88,7 @@ def of_model(model: type[BaseModel]) -> st.SearchStrategy[Any]:
 
 
 def _is_server(service: Service) -> bool:
-    model = service.settings
-    return model is not None and service.access is not Service.__dataclass_fields__["access"].default
+    return service.settings is not None and service.is_used_by_apps
 
 
 def _holds_databases(name: str) -> bool:

@@ -124,12 +124,40 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
             "ssh: {address: 192.0.2.1}\n    services: {nginx: {cache_disk_mib: 10240}, mysql: {}}",
             "5: hosts.web1.services.nginx.cache_disk_mib: the caches of all apps take 10240 MiB",
         ),
+        ("database: {}", "uses: [mysql]", "11: hosts.web1.apps.blog.uses[0]: what an app has in mysql is its database"),
+        ("database: {}", "uses: [kernel]", "11: hosts.web1.apps.blog.uses[0]: no app opens connections to kernel"),
+        ("database: {}", "uses: [nginx]", "11: hosts.web1.apps.blog.uses[0]: no app opens connections to nginx"),
+        (
+            "database: {}",
+            "uses: [redsi]",
+            "11: hosts.web1.apps.blog.uses[0]: no app opens connections to redsi; it can",
+        ),
+        ("database: {}", "uses: [redis]", "11: hosts.web1.apps.blog.uses[0]: this host has no redis; add services.red"),
+        (
+            "mysql: {}}",
+            "mysql: {}, sqlite: {}, redis: {}}",
+            "11: hosts.web1.apps.blog.database: which of the databases of this host? write server: one of mysql",
+        ),
         ("database: {}", "session_cookie: a-b", "11: hosts.web1.apps.blog.session_cookie: expected"),
         ("database: {}", "login_path: /login?next=/", "11: hosts.web1.apps.blog.login_path: expected"),
     ],
 )
 def test_parts_that_contradict_one_another_are_told_with_their_line(tmp_path, old, new, found):
     assert any(problem.startswith(f"hosts.yml:{found}") for problem in problems(tmp_path, ENTRY.replace(old, new)))
+
+
+def test_a_server_of_databases_is_used_by_the_app_s_own_database(tmp_path):
+    """Its password and its rights are made with the database; a unit that asks for them without one never starts."""
+    both = ENTRY.replace("mysql: {}", "mysql: {}, postgresql: {}")
+    mixed = both.replace("database: {}", "database: {server: mysql}\n        uses: [postgresql]")
+    [found] = problems(tmp_path, mixed)
+    assert "hosts.web1.apps.blog.uses[0]: what an app has in postgresql is its database" in found
+    [found] = problems(tmp_path, ENTRY.replace("database: {}", "database: {}\n        uses: [mysql, mysql]"))
+    assert found.endswith("mysql is there twice")
+    [found] = problems(tmp_path, ENTRY.replace("        database: {}\n", "        uses: [mysql]\n"))
+    assert "write database: {server: mysql}" in found
+    named = read(tmp_path, ENTRY.replace("database: {}", "database: {}\n        uses: [mysql]"))
+    assert named.entry("web1").declaration.servers_of("blog") == ("mysql",)
 
 
 def test_all_faults_come_at_once_with_the_nearest_right_name(tmp_path):
