@@ -8,10 +8,11 @@ from deployer.apps.jobs import jobs_without_room
 from deployer.apps.places import AppPlaces
 from deployer.apps.processes import Processes, app_links
 from deployer.apps.runby import apps_run_by
-from deployer.apps.unit import UnitText, unit_numbers, unit_text
+from deployer.apps.unit import SPOOL, UnitText, unit_numbers, unit_text
 from deployer.apps.wanted import app_wanted
 
 __all__ = [
+    "SPOOL",
     "AppPlaces",
     "Processes",
     "UnitText",

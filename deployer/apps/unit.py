@@ -14,6 +14,9 @@ from deployer.numbers import Numbers, default, derived
 
 #: What a process may reach: nothing but unix sockets, this host, or the world.
 Network = Literal["none", "loopback", "internet"]
+#: Where apps put what is too large for their memory. Debian 13 keeps /tmp in memory, where an upload that was spooled
+#: out of the way counts as the app's own; PrivateTmp gives each unit a writable /var/tmp of its own, on the disk.
+SPOOL = "/var/tmp"  # noqa: S108 - each unit has its own, and a migration makes names that nobody guesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def unit_text(declaration: Declaration, chain: Chain, name: str, *, listens_on_p
     """
     app, places = declaration.apps[name], AppPlaces(name)
     access = chain.access.get(name, {}).values()
-    environment: dict[str, str] = {}
+    environment = {"TMPDIR": SPOOL}
     credentials = {secret: places.secret(secret) for secret in app.secrets}
     for one in access:
         environment |= one.environment

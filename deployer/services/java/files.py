@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.apps import AppPlaces, Processes, app_wanted, unit_text
+from deployer.apps import SPOOL, AppPlaces, Processes, app_wanted, unit_text
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.service import Wanted, together
@@ -29,6 +29,7 @@ def _of_app(name: str, settings: JavaSettings, declaration: Declaration, budget:
         "places": AppPlaces(name),
         "settings": settings,
         "java": JAVA,
+        "spool": SPOOL,
         "text": unit_text(declaration, budget.chain, name, listens_on_port=True),
     }
     of_app = app_wanted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployer.app import App
-from deployer.apps import AppPlaces, app_links, apps_run_by
+from deployer.apps import SPOOL, AppPlaces, app_links, apps_run_by
 from deployer.declaration import Declaration
 from deployer.links import AppLinks, Runner
 from deployer.numbers import default, pinned
@@ -50,6 +50,7 @@ def runner_of(name: str, settings: JavaSettings) -> Runner:
     """Give the limits of a machine that runs a job: as for visitors, but with few threads and one collector."""
     machine = machine_of(settings, app_threads=JOB_THREADS)
     options = [*machine_options(machine), "-Xmx{heap_mib}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
+    options.append(f"-Djava.io.tmpdir={SPOOL}")  # it does not look at TMPDIR
     return Runner(
         folder=AppPlaces(name).current,
         programs={"java": JAVA},

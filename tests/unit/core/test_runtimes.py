@@ -12,7 +12,7 @@ from hosts import AppDatabase, app, host
 from hypothesis import given, settings, strategies as st
 
 from deployer.allocate import allocate
-from deployer.app import BackgroundWorker
+from deployer.app import BackgroundWorker, Timer
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError, UsageError
@@ -328,3 +328,18 @@ def test_a_host_has_one_version_of_a_runtime(service: Any, one: Any, versions: t
     first, second = (one(port=3000 + 100 * number, version=version) for number, version in enumerate(versions))
     found = list(service.SERVICE.contradictions(host(apps={"shop": first, "other": second})))
     assert [path[1::2] for path, _ in found] == [("other", "version")]
+
+
+@pytest.mark.parametrize("one", [node_app(), node_app(pm2=True), java_app(), go_app(), app()])
+def test_what_an_app_spools_is_on_the_disk_and_not_in_memory(one: Any) -> None:
+    timed = {"tidy": Timer(command=("java" if one.run_by("java") else "tidy",), on_calendar="daily")}
+    result = rendered(host_of(job_of(one.model_copy(update={"timers": timed}), command=timed["tidy"].command)))
+    units = [
+        file for file in result.files if file.path.startswith(f"{UNITS}/app-shop") and b"\nExecStart=" in file.content
+    ]
+    assert len(units) == 3
+    for unit in (file.content.decode() for file in units):
+        assert 'Environment="TMPDIR=/var/tmp"\n' in unit
+        assert "PrivateTmp=yes\n" in unit  # it makes /var/tmp writable where ProtectSystem=strict makes nothing so
+        assert ("-Djava.io.tmpdir=/var/tmp" in unit) == (one.run_by("java") is not None)
+    assert all(command.environment["TMPDIR"] == "/var/tmp" for command in result.wanted.commands)
