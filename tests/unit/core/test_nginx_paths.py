@@ -80,7 +80,7 @@ def test_paths_that_nginx_tells_apart_are_taken(changes):
 
 
 def locations(text: str) -> list[list[str]]:
-    return [re.findall(r"^\s*location (.*?) \{", server, re.MULTILINE) for server in text.split("\nserver {")]
+    return [re.findall(r"^    location (.*?) \{", server, re.MULTILINE) for server in text.split("\nserver {")]
 
 
 @given(
@@ -108,5 +108,5 @@ def test_what_is_hidden_is_what_the_template_hides():
         for file in render(host(), allocate(host())).files
         if file.path == "/etc/nginx/deployer/apps/blog.conf"
     )
-    hidden = re.findall(r"location ~\*? (\S+) \{ return 404; \}", text)
+    hidden = re.findall(r"^    location ~\*? (\S+) \{ return 404; \}", text, re.MULTILINE)
     assert "|".join(hidden) == HIDDEN.pattern
