@@ -88,7 +88,7 @@ def locations(text: str) -> list[list[str]]:
     return [re.findall(r"^    location (.*?) \{", server, re.MULTILINE) for server in text.split("\nserver {")]
 
 
-@pytest.mark.parametrize("live", (*PATHS, *CHALLENGES))
+@pytest.mark.parametrize("live", [*PATHS, *CHALLENGES])
 def test_what_is_not_refused_has_each_location_once(live):
     for login in (*PATHS, *CHALLENGES):
         values = {"websockets": Websockets(path=live, connections=10), "login_path": login, "static": "static"}
