@@ -9,6 +9,8 @@
 #   max_requests = 20000 requests: a worker is replaced now and then, against leaks; a tenth of it is jitter (default)
 #   max_requests_jitter = 2000 requests: a tenth: workers are not all replaced at once (derived)
 
+import socket
+
 # The socket is systemd's (app-notes.socket); gunicorn takes it over from LISTEN_FDS.
 workers = 4
 worker_class = "uvicorn_worker.UvicornWorker"
@@ -26,3 +28,9 @@ accesslog = None
 errorlog = "-"
 loglevel = "info"
 proc_name = "notes"
+
+
+def post_fork(_server, _worker):
+    # a worker with an event loop listens again: gunicorn's own asks for 100 then, aiohttp's for 128
+    listen = socket.socket.listen
+    socket.socket.listen = lambda self, *_theirs: listen(self, backlog)
