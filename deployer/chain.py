@@ -16,6 +16,8 @@ from deployer.units import round_up
 
 #: Slots of nginx that no visitor gets: listeners, logs, the cache's own files.
 SPARE_SLOTS = 64
+#: Requests in progress beyond one for each visitor; each has a slot to the app.
+SPARE_REQUESTS = 32
 #: The kernel wakes the same idle worker again and again, so visitors are never spread evenly; and a worker that is full
 #: closes whoever it accepts. Each has room for so many times its fair part: up to four workers, for all there are.
 UNEVEN = 4
@@ -39,8 +41,8 @@ def connection_chain(
         access: What each app is given by the servers that it uses, by app and server.
 
     Returns:
-        ``worker_processes``, ``worker_connections``, ``worker_rlimit_nofile`` and ``backlog`` for nginx, and what each
-        taker adds as ``TAKER.NAME``.
+        ``worker_processes``, ``worker_connections``, ``worker_rlimit_nofile``, ``requests_at_once`` and ``backlog`` for
+        nginx, and what each taker adds as ``TAKER.NAME``.
     """
     cores, visitors = declaration.hardware.cpu_cores, declaration.target.connections
     slots = min(2 * visitors, UNEVEN * ceil(2 * visitors / cores)) + SPARE_SLOTS
@@ -61,6 +63,13 @@ def connection_chain(
             "descriptors",
             f"2 x {slots} connections, each may need a file, + {OPEN_FILES} files that a worker keeps open",
             "nginx.worker_connections",
+        ),
+        "requests_at_once": derived(
+            visitors + SPARE_REQUESTS,
+            "requests",
+            f"one for each of {visitors} visitors + {SPARE_REQUESTS}; more are sent away: by HTTP/2 a visitor may ask "
+            "for many things at once, and each takes memory here and in the app",
+            "target.connections",
         ),
         "backlog": default(
             BACKLOG, "connections", "a burst of visitors waits in the kernel; more than it takes is cut"

@@ -65,6 +65,8 @@ class Priors:
     redis_copy_share: float
     gunicorn_master_mib: float
     gunicorn_worker_mib: float
+    asgi_worker_mib: float
+    asgi_request_kib: float
     node_beside_mib: float
     node_old_space_floor_mib: float
     pm2_daemon_mib: float

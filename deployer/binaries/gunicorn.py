@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import http.client
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +19,16 @@ from deployer.sandbox import Inside
 BAD: Final = r"\[(WARNING|ERROR|CRITICAL)\]|Warning:"
 SOCKET: Final = "/run/app.sock"
 _APP: Final = """
+import asyncio
+
+
 async def asgi(scope, receive, send):
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         return await send({"type": "lifespan.shutdown.complete"})
+    if scope["path"] == "/wait":
+        await asyncio.sleep(60)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"hi"})
 
@@ -43,6 +49,19 @@ async def hi(request):
 app = web.Application()
 app.router.add_get("/", hi)
 """
+_PATIENCE_S: Final = 10
+#: What nginx passes on of a browser's request.
+_BROWSER: Final = {
+    "Host": "measured.example",
+    "X-Real-IP": "192.0.2.1",
+    "X-Forwarded-For": "192.0.2.1",
+    "X-Forwarded-Proto": "https",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+    "Accept-Language": "en-US,en;q=0.5",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Cookie": "session=" + 64 * "a",
+}
 _ENVIRONMENT: Final = {"PYTHONPATH": f"{PACKAGES}:/srv/app", "PYTHONUNBUFFERED": "1"}
 
 
@@ -95,6 +114,33 @@ def ask(place: Inside) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+@contextmanager
+def waiting(place: Inside, requests: int) -> Iterator[None]:
+    """Keep so many requests in progress that get no answer meanwhile."""
+    held: list[UnixConnection] = []
+    try:
+        held.extend(_asked(place) for _ in range(requests))
+        yield
+    finally:
+        for one in held:
+            one.close()
+
+
+def _asked(place: Inside) -> UnixConnection:
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        one = UnixConnection(Path(f"/proc/{place.holder}/root{SOCKET}"))
+        try:
+            one.request("GET", "/wait", headers=_BROWSER)
+        except BlockingIOError:  # the native worker listens with room for 100, whatever its config says
+            one.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return one
 
 
 def _answers(place: Inside) -> bool:

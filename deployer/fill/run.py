@@ -205,10 +205,7 @@ def _visit(entry: Entry, seconds: float) -> Visit:
     app = host.apps[slo.app or next(iter(host.apps))]
     name = app.server_names[0].replace("*", "www")
     headers = "".join(f"{key}: {value}\r\n" for key, value in slo.uncached_headers.items())
-    requests = [
-        f"GET {path} HTTP/1.1\r\nHost: {name}\r\nAccept-Encoding: gzip\r\n{headers}\r\n".encode()
-        for path in slo.uncached_paths
-    ]
+    requests = [f"GET {path} HTTP/1.1\r\nHost: {name}\r\n{headers}\r\n".encode() for path in slo.uncached_paths]
     return Visit(
         address=host.ssh.address,
         port=443 if app.tls else 80,

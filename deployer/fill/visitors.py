@@ -10,7 +10,9 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 #: What a visitor's kernel takes at once, and what it reads of it each second, bytes.
 RECEIVE_BUFFER_BYTES = 4096
@@ -43,6 +45,14 @@ class Visit:
     duration_s: float
 
 
+@runtime_checkable
+class _ReadsAhead(Protocol):
+    """A transport that takes more than it was asked for, TLS's above all."""
+
+    def set_read_buffer_limits(self, high: int) -> None:
+        """Say how much that may be, bytes."""
+
+
 @dataclass
 class Seen:
     """What they saw.
@@ -51,12 +61,17 @@ class Seen:
         statuses: Answers by status.
         failures: What went wrong, by kind.
         held: The most connections that were open at once.
+        open_now: Connections that are open.
+        still_to_come: Visitors who have not connected yet.
+        all_there: Set once the last has.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     held: int = 0
     open_now: int = 0
+    still_to_come: int = 0
+    all_there: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def visit_slowly(visit: Visit) -> Seen:
@@ -65,7 +80,7 @@ def visit_slowly(visit: Visit) -> Seen:
 
 
 async def _all(visit: Visit) -> Seen:
-    seen = Seen()
+    seen = Seen(still_to_come=visit.connections)
     end = asyncio.get_running_loop().time() + visit.duration_s
     async with asyncio.TaskGroup() as group:
         for number in range(visit.connections):
@@ -87,6 +102,7 @@ async def _one(visit: Visit, request: bytes, seen: Seen, end: float) -> None:
         seen.open_now += 1
         seen.held = max(seen.held, seen.open_now)
         try:
+            await _until_all_are_there(seen)
             while loop.time() < end:
                 writer.write(request)
                 seen.statuses[await _read_slowly(reader, end)] += 1
@@ -96,6 +112,16 @@ async def _one(visit: Visit, request: bytes, seen: Seen, end: float) -> None:
         finally:
             seen.open_now -= 1
             writer.transport.abort()
+
+
+async def _until_all_are_there(seen: Seen) -> None:
+    """Let all ask at the same moment: that is when an app has the most in progress. Who comes late asks at once."""
+    seen.still_to_come -= 1
+    if seen.still_to_come <= 0:
+        seen.all_there.set()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            await seen.all_there.wait()
 
 
 async def _connect(visit: Visit) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -109,10 +135,13 @@ async def _connect(visit: Visit) -> tuple[asyncio.StreamReader, asyncio.StreamWr
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         name = visit.server_name if visit.tls else None
-        return await asyncio.open_connection(sock=raw, ssl=context, server_hostname=name, limit=READ_BYTES)
+        reader, writer = await asyncio.open_connection(sock=raw, ssl=context, server_hostname=name, limit=READ_BYTES)
     except BaseException:
         raw.close()
         raise
+    if isinstance(writer.transport, _ReadsAhead):  # TLS would take 256 KiB before it lets the sender wait
+        writer.transport.set_read_buffer_limits(high=READ_BYTES)
+    return reader, writer
 
 
 async def _read_slowly(reader: asyncio.StreamReader, end: float) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean
 from typing import Final
 
 from deployer.binaries import gunicorn as gunicorn_server, nginx as nginx_server
@@ -26,6 +25,9 @@ _CLASSES: Final = {
     "asgi worker": ("--worker-class=asgi",),
     "uvicorn worker": ("--worker-class=uvicorn_worker.UvicornWorker",),
 }
+_ASYNC: Final = ("asgi worker", "uvicorn worker")
+#: Requests in progress at once.
+_WAITING: Final = 800
 _NGINX: Final = """user www-data;
 worker_processes 1;
 worker_rlimit_nofile 8192;
@@ -74,4 +76,10 @@ def gunicorn(place: Inside) -> Iterator[Figure]:
                 gunicorn_server.ask(place)
             if kind == "sync worker":
                 yield Figure(f"gunicorn {release}: master", settled_mib([server.main]))
-            yield Figure(f"gunicorn {release}: {kind}", mean(memory_mib([pid]) for pid in server.children))
+            idle_mib = memory_mib(server.children)
+            yield Figure(f"gunicorn {release}: {kind}", idle_mib / _WORKERS)
+            if kind in _ASYNC:
+                with gunicorn_server.waiting(place, _WAITING):
+                    grown_mib = settled_mib(server.children) - idle_mib
+                name = f"gunicorn {release}: {kind}, a request that waits"
+                yield Figure(name, grown_mib * _KIB_PER_MIB / _WAITING, "KiB")

@@ -22,7 +22,7 @@ GRACEFUL_TIMEOUT_S = 20
 #: Longer than nginx keeps an idle connection to the app, so that it is never the app that closes it; s.
 KEEPALIVE_S = 75
 #: What a small app's worker needs; the prior is made for larger ones.
-SMALL_WORKER_MIB = 64
+SMALL_WORKER_MIB, SMALL_ASGI_WORKER_MIB = 64, 40
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -31,15 +31,14 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     for name, (app, settings) in apps_of(declaration).items():
         wanted, worker_mib = chain.links[name].processes, _worker_mib(settings)
         each_mib = worker_mib + sum(chain.connection_parts(name).values())
-        parts = {"gunicorn master": PRIORS.gunicorn_master_mib, **beside_parts(app)}
+        parts = {"gunicorn master": PRIORS.gunicorn_master_mib, **beside_parts(app), **_requests(settings, chain)}
         first = wanted if settings.workers is not None else 1
         parts[f"{_count(first, 'worker')} of {worker_mib:g} MiB"] = first * worker_mib
         parts |= {f"{first} x {name}": first * mib for name, mib in chain.connection_parts(name).items()}
         cap = int((wanted - first) * each_mib)
-        memory = "priors.gunicorn_worker_mib" if settings.worker_memory_mib is None else ""
         inputs = (
             "priors.gunicorn_master_mib",
-            memory or f"apps.{name}.gunicorn.worker_memory_mib",
+            *_inputs(name, settings),
             f"apps.{name}.uploads_at_once",
             "priors.upload_mib",
         )
@@ -123,7 +122,28 @@ def _max_requests(name: str, settings: GunicornSettings, app: App, workers: int)
 
 
 def _worker_mib(settings: GunicornSettings) -> float:
-    return float(settings.worker_memory_mib or PRIORS.gunicorn_worker_mib)
+    usual_mib = PRIORS.asgi_worker_mib if settings.is_async else PRIORS.gunicorn_worker_mib
+    return float(settings.worker_memory_mib or usual_mib)
+
+
+def _requests(settings: GunicornSettings, chain: Chain) -> Mapping[str, float]:
+    """Price what async workers have in progress: all that nginx lets through, whichever of them takes it."""
+    if not settings.is_async:
+        return {}
+    requests = int(chain.numbers["requests_at_once"].value)
+    request_kib = settings.request_memory_kib or PRIORS.asgi_request_kib
+    return {f"{requests} requests of {request_kib:g} KiB": requests * request_kib / 1024}
+
+
+def _inputs(name: str, settings: GunicornSettings) -> Iterator[str]:
+    kind = "asgi" if settings.is_async else "gunicorn"
+    yield (
+        f"priors.{kind}_worker_mib" if settings.worker_memory_mib is None else f"apps.{name}.gunicorn.worker_memory_mib"
+    )
+    if settings.is_async:
+        yield "nginx.requests_at_once"
+        measured = settings.request_memory_kib is not None
+        yield f"apps.{name}.gunicorn.request_memory_kib" if measured else "priors.asgi_request_kib"
 
 
 def _count(number: int, word: str) -> str:
@@ -134,9 +154,10 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer smaller workers where nobody measured them, and fewer of them where they are pinned."""
     for name, (app, settings) in apps_of(declaration).items():
         if settings.worker_memory_mib is None:
+            small_mib = SMALL_ASGI_WORKER_MIB if settings.is_async else SMALL_WORKER_MIB
             yield Remedy(
-                f"apps.{name}.gunicorn.worker_memory_mib: {SMALL_WORKER_MIB}, if you measured that it needs no more",
-                _with(declaration, name, app, settings, worker_memory_mib=SMALL_WORKER_MIB),
+                f"apps.{name}.gunicorn.worker_memory_mib: {small_mib}, if you measured that it needs no more",
+                _with(declaration, name, app, settings, worker_memory_mib=small_mib),
             )
         if (settings.workers or 1) > 1:
             yield Remedy(f"apps.{name}.gunicorn.workers: 1", _with(declaration, name, app, settings, workers=1))
@@ -153,5 +174,8 @@ def contradictions(declaration: Declaration) -> Contradictions:
         place = ("apps", name, "gunicorn")
         if settings.threads is not None and not settings.is_threaded:
             yield (*place, "threads"), f"worker_class {settings.worker_class} has no threads; write gthread"
+        if settings.request_memory_kib is not None and not settings.is_async:
+            about = f"a worker of class {settings.worker_class} has one request in progress for each thread"
+            yield (*place, "request_memory_kib"), f"{about}; put it into worker_memory_mib"
         if (settings.wait_ms is None) != (settings.compute_ms is None):
             yield place, "wait_ms and compute_ms say something only together"

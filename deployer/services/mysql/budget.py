@@ -26,6 +26,11 @@ from deployer.services.mysql.storage import buffer_pool, pool_overhead_mib, stor
 
 #: Share of the elastic remainder; an app's worker has 3.
 WEIGHT = 2
+#: malloc's arenas beyond one for each core: by itself the C library makes eight for each core, and every one keeps what
+#: its threads once needed. Under mixed work they grew by 20 MiB within minutes (docs/budget.md).
+SPARE_ARENAS = 1
+#: What a statement takes, of its size: it is read, parsed and kept. Nine at once of 15 MiB took 3.2 to 4 times as much.
+PACKET_COPIES = 4
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -42,6 +47,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         f"{settings.flavour} {settings.series}, empty": flavour.fixed_mib[settings.series],
         **_performance_schema(flavour, settings, connections),
         f"{connections} connections": connections * flavour.connection_mib,
+        f"one statement of {settings.max_allowed_packet_mib} MiB": PACKET_COPIES * settings.max_allowed_packet_mib,
         f"{tables} open tables": tables * flavour.open_table_kib / 1024,
         **flavour.shared_mib(connections),
         "buffer pool": float(pool_mib or PRIORS.innodb_pool_floor_mib),
@@ -49,6 +55,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     inputs = [
         "mysql.max_connections",
         "mysql.table_open_cache",
+        "mysql.max_allowed_packet",
         *(flavour.prior(name) for name in ("fixed_mib", "connection_mib", "open_table_kib")),
     ]
     if settings.performance_schema == "on":
@@ -81,6 +88,13 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
         "MemoryMax": derived(
             grant.memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}", "ledger.mysql"
         ),
+        "MALLOC_ARENA_MAX": derived(
+            hardware.cpu_cores + SPARE_ARENAS,
+            "arenas",
+            f"one for each core + {SPARE_ARENAS}: every further one keeps what its threads once needed",
+            "hardware.cpu_cores",
+        ),
+        "max_allowed_packet": _packet(settings),
         "performance_schema": _switch(settings),
         **connection_numbers(connections),
         **storage_numbers(flavour, settings, hardware, pool),
@@ -89,6 +103,13 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
     for name, kib in flavour.connection_buffers_kib.items():
         found[name] = default(kib, "KiB", "one for each connection: part of the price of a connection")
     return {TAKER: found}
+
+
+def _packet(settings: MysqlSettings) -> Derived:
+    value, name = settings.max_allowed_packet_mib, "max_allowed_packet_mib"
+    if settings.pins(name):
+        return pinned(value, "MiB", f"services.mysql.{name}")
+    return default(value, "MiB", "the largest statement or row; memory is kept for one of them at a time")
 
 
 def _switch(settings: MysqlSettings) -> Derived:

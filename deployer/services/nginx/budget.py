@@ -6,6 +6,7 @@ The formula and its measured constants: docs/budget.md. The buffers are set in t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -15,9 +16,13 @@ from deployer.priors import PRIORS
 from deployer.services.nginx.settings import NginxSettings, settings_of
 
 TAKER = "nginx"
-#: Shared memory: TLS sessions, limits by address (requests, log-ins, connections). MiB.
+#: Shared memory: TLS sessions, limits (requests and log-ins by address, requests of everyone). MiB.
 TLS_SESSIONS_MIB = 2
 LIMITS_MIB = 3
+#: Addresses whose connections one MiB counts: 16 000 of 64 bytes, and room between them.
+ADDRESSES_PER_MIB = 12_000
+#: What one visitor may ask for at once by HTTP/2; the rest of a page's files wait in the browser.
+STREAMS = 16
 #: Keys of one app's cache, MiB: 8000 pages each.
 CACHE_KEYS_MIB = 1
 #: nginx closes an idle connection to an app after this; less than the app's own keepalive, s.
@@ -36,12 +41,15 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     with_tls = any(app.tls is not None for app in declaration.apps.values())
     connection_kib = PRIORS.nginx_connection_tls_kib if with_tls else PRIORS.nginx_connection_plain_kib
     slots = int(chain.numbers["worker_connections"].value)
+    requests = int(chain.numbers["requests_at_once"].value)
     parts = {
         "master": PRIORS.nginx_master_mib,
         f"{workers} workers, twice during a reload": 2 * workers * PRIORS.nginx_worker_mib,
         f"their {slots} slots each": 2 * workers * slots * PRIORS.nginx_slot_kib / 1024,
-        "shared zones": float(TLS_SESSIONS_MIB + LIMITS_MIB + CACHE_KEYS_MIB * len(declaration.apps)),
-        f"{visitors} {'TLS' if with_tls else 'plain'} connections of {connection_kib:g} KiB": visitors
+        "shared zones": float(
+            TLS_SESSIONS_MIB + LIMITS_MIB + _addresses_mib(declaration) + CACHE_KEYS_MIB * len(declaration.apps)
+        ),
+        f"{requests} {'TLS' if with_tls else 'plain'} requests of {connection_kib:g} KiB": requests
         * connection_kib
         / 1024,
         f"their sockets, {PRIORS.socket_kib:g} KiB each": visitors * PRIORS.socket_kib / 1024,
@@ -54,6 +62,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
                 "target.connections",
                 "nginx.worker_processes",
                 "nginx.worker_connections",
+                "nginx.requests_at_once",
                 "priors.nginx_master_mib",
                 "priors.nginx_worker_mib",
                 "priors.nginx_slot_kib",
@@ -68,7 +77,7 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
     """Derive nginx's settings."""
     settings = settings_of(declaration)
     uploads_mib = max((app.max_upload_mib for app in declaration.apps.values()), default=1)
-    names = ("worker_processes", "worker_connections", "worker_rlimit_nofile", "backlog")
+    names = ("worker_processes", "worker_connections", "worker_rlimit_nofile", "requests_at_once", "backlog")
     found: dict[str, Derived] = {
         "MemoryMax": derived(grants[TAKER].memory_mib, "MiB", "all of it fixed", f"ledger.{TAKER}"),
         **{name: chain.numbers[name] for name in names},
@@ -83,6 +92,12 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
         "burst": derived(4 * settings.requests_per_s, "requests", "4 s worth of them", "nginx.requests_per_s"),
         "connections_per_address": _setting(
             settings, "connections_per_address", "connections", "a family behind one address"
+        ),
+        "limit_conn_zone": derived(
+            _addresses_mib(declaration), "MiB", f"{ADDRESSES_PER_MIB} addresses for each", "target.connections"
+        ),
+        "http2_max_concurrent_streams": default(
+            STREAMS, "requests", "what one visitor asks for at once; fewer than connections_per_address"
         ),
         "cache_max_size": _setting(settings, "cache_disk_mib", "MiB", "of disk, for each app"),
         "client_max_body_size": derived(
@@ -99,6 +114,10 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
     if any(app.websockets for app in declaration.apps.values()):
         found["long_lived_timeout"] = default(LONG_LIVED_TIMEOUT_S, "s", "a connection that is silent so long is cut")
     return {TAKER: found}
+
+
+def _addresses_mib(declaration: Declaration) -> int:
+    return ceil(declaration.target.connections / ADDRESSES_PER_MIB)
 
 
 def _read_timeout(declaration: Declaration) -> Derived:

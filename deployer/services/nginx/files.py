@@ -29,6 +29,22 @@ SITES_OF_THEIR_OWN = (
     "sites of your own are served no more, unless services.nginx names them: include: [/etc/nginx/sites-enabled/*]"
 )
 
+#: What proxies say of a request, and apps or their frameworks may believe; only nginx stands before these apps.
+NEVER_FORWARDED = (
+    "Forwarded",
+    "Front-End-Https",
+    "Proxy",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Server",
+    "X-Forwarded-Ssl",
+    "X-Host",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Scheme",
+    "X-Url-Scheme",
+)
+
 
 def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
     """Want nginx in front of all apps."""
@@ -48,6 +64,7 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
         "cache_keys_mib": CACHE_KEYS_MIB,
         "open_files": OPEN_FILES,
         "upstream_keepalive_s": UPSTREAM_KEEPALIVE_S,
+        "never_forwarded": NEVER_FORWARDED,
     }
 
     def file(template: str, path: str, **more: object) -> FileWanted:

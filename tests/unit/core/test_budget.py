@@ -139,7 +139,7 @@ def test_pins_are_kept_and_said_to_be_pins():
     assert (pool.value, pool.provenance) == (300, Provenance.PINNED)
     workers = budget.numbers["blog"]["workers"]
     assert (workers.value, workers.provenance) == (3, Provenance.PINNED)
-    assert budget.grants["blog"].memory_mib >= 18 + 3 * 96
+    assert budget.grants["blog"].memory_mib >= 18 + 3 * 64 + 32
 
 
 def test_memory_that_is_not_ours_is_kept_back():
@@ -197,7 +197,7 @@ def test_a_redo_log_grows_with_the_pool_and_stops_at_the_disk():
         )
 
     assert log(1024, 20) == 96
-    assert log(2048, 20) == 128
+    assert log(2048, 20) == 120
     assert log(65536, 1000) == 4096
     assert log(65536, 20) == 20 * 1024 // 50 // 8 * 8
 
@@ -213,7 +213,7 @@ def test_an_answer_may_take_as_long_as_the_app_s_own_timeout():
 
 
 def test_memory_counts_visitors_at_the_price_that_the_ledger_takes():
-    for tls, each_kib in ((TLS, 91), (None, 63)):
+    for tls, each_kib in ((TLS, 96), (None, 68)):
         budget = allocate(host(apps={"blog": app(tls=tls)}))
         assert f"at {each_kib} KiB each" in budget.limits["memory"].because
     assert "on 1 core x" in allocate(host()).limits["processor"].because

@@ -1,7 +1,7 @@
 # Written by deployer from inventory entry vps-2c4g: 2 cores, 4096 MiB, 1000 connections.
 # The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
-#   MemoryMax = 216 MiB: fixed 120 + share 96 (derived)
-#   workers = 2 processes: one event loop keeps one core busy; 2 fit into 216 MiB (derived)
+#   MemoryMax = 184 MiB: fixed 120 + share 64 (derived)
+#   workers = 2 processes: one event loop keeps one core busy; 2 fit into 184 MiB (derived)
 #   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)

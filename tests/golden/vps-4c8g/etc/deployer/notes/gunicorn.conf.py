@@ -1,7 +1,7 @@
 # Written by deployer from inventory entry vps-4c8g: 4 cores, 8192 MiB, 4000 connections.
 # The next deploy undoes changes made here; change the inventory, or template gunicorn/gunicorn.conf.py.j2.
-#   MemoryMax = 408 MiB: fixed 120 + share 288 (derived)
-#   workers = 4 processes: one event loop keeps one core busy; 4 fit into 408 MiB (derived)
+#   MemoryMax = 404 MiB: fixed 212 + share 192 (derived)
+#   workers = 4 processes: one event loop keeps one core busy; 4 fit into 404 MiB (derived)
 #   timeout = 30 s: a silent worker is replaced then (default)
 #   graceful_timeout = 20 s: less than the unit's TimeoutStopSec (default)
 #   keepalive = 75 s: longer than nginx keeps an idle connection to the app (default)
