@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from deployer.budget import Claim, HostBudget, Reserve, reserves, share, usable_mib
+from deployer.budget import Claim, Grant, HostBudget, Reserve, reserves, share, usable_mib
 from deployer.catalog import running
 from deployer.chain import connection_chain
 from deployer.declaration import Declaration
-from deployer.disk import disk_of
+from deployer.disk import ROOM, disk_of
 from deployer.errors import BudgetError
+from deployer.knobs import without_server
 from deployer.limits import binding_resource, limits_of
 from deployer.links import Chain
+from deployer.numbers import Numbers
 from deployer.service import Remedy
-from deployer.unfit import refusal
+from deployer.unfit import Search, disk_refusal, refusal
 
 
 def allocate(declaration: Declaration) -> HostBudget:
@@ -38,15 +40,12 @@ def allocate(declaration: Declaration) -> HostBudget:
     usable = usable_mib(declaration)
     available = usable - sum(reserve.mib for reserve in kept)
     if sum(claim.fixed_mib for claim in claims) > available:
-        raise refusal(declaration, usable, kept, claims, remedies=_remedies, shortage_mib=shortage_mib)
+        raise refusal(declaration, usable, kept, claims, Search(_remedies, shortage_mib))
     grants = share(claims, available)
-    numbers = {
-        taker: found
-        for service in running(declaration)
-        for taker, found in service.numbers(declaration, chain, grants).items()
-    }
+    numbers, disk = _numbers(declaration, chain, grants)
+    if int(disk[ROOM].value) < 0:
+        raise disk_refusal(declaration, disk, Search(_remedies, disk_shortage_mib))
     processes = {taker: int(found["processes"].value) for taker, found in numbers.items() if "processes" in found}
-    disk = disk_of(declaration, [service.disk(declaration, numbers) for service in running(declaration)])
     limits = limits_of(declaration, {claim.taker: claim for claim in claims}, grants, numbers, disk)
     budget = HostBudget(
         host=declaration.host,
@@ -81,6 +80,18 @@ def chain_of(declaration: Declaration) -> Chain:
     return connection_chain(declaration, links, access)
 
 
+def _numbers(
+    declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]
+) -> tuple[Mapping[str, Numbers], Numbers]:
+    """Derive every setting by taker, and what fills the disk with them."""
+    numbers = {
+        taker: found
+        for service in running(declaration)
+        for taker, found in service.numbers(declaration, chain, grants).items()
+    }
+    return numbers, disk_of(declaration, [service.disk(declaration, numbers) for service in running(declaration)])
+
+
 def _claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     return [claim for service in running(declaration) for claim in service.claims(declaration, chain)]
 
@@ -91,8 +102,12 @@ def _reserves(declaration: Declaration) -> tuple[Reserve, ...]:
 
 
 def _remedies(declaration: Declaration) -> Iterator[Remedy]:
+    used = {server for app in declaration.apps for server in declaration.servers_of(app)}
     for service in running(declaration):
         yield from service.remedies(declaration)
+        if service.is_used_by_apps and service.name not in used:
+            words = f"leave out services.{service.name}: no app uses it"
+            yield Remedy(words, without_server(declaration, service.name))
 
 
 def shortage_mib(declaration: Declaration) -> int:
@@ -104,3 +119,15 @@ def shortage_mib(declaration: Declaration) -> int:
     kept = sum(reserve.mib for reserve in _reserves(declaration))
     claims = _claims(declaration, chain_of(declaration))
     return sum(claim.fixed_mib for claim in claims) + kept - usable_mib(declaration)
+
+
+def disk_shortage_mib(declaration: Declaration) -> int:
+    """Say how much of the disk is missing, MiB; 0 or less if it fits.
+
+    Raises:
+        BudgetError: The memory is too small, or what is pinned contradicts itself.
+    """
+    chain = chain_of(declaration)
+    kept = sum(reserve.mib for reserve in _reserves(declaration))
+    grants = share(_claims(declaration, chain), usable_mib(declaration) - kept)
+    return -int(_numbers(declaration, chain, grants)[1][ROOM].value)

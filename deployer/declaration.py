@@ -78,6 +78,17 @@ class Declaration(Declared):
             name for name, one in self.settings.items() if isinstance(one, ServiceSettings) and one.runs_by_itself
         )
 
+    def key_of(self, taker: str) -> str:
+        """Name the key that says how a taker that runs code is run: apps.blog.gunicorn, apps.blog.background.mail."""
+        for name, app in self.apps.items():
+            if taker == name:
+                return ".".join(("apps", name, *app.runners[:1]))
+            for kind, jobs in (("background", app.background), ("timers", app.timers)):
+                found = next((job for job in jobs if taker == f"{name}-{job}"), None)
+                if found is not None:
+                    return f"apps.{name}.{kind}.{found}"
+        return f"apps.{taker}"
+
     def database_of(self, app: str) -> str:
         """Name the service that holds an app's database: the one it names, or the only one there is; or empty."""
         wanted = self.apps[app].database

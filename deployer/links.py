@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
 
+from deployer.declaration import Declaration
 from deployer.numbers import Numbers
 from deployer.units import round_down
 
+#: A sentence of more pools than these is read by nobody.
+MOST_POOLS = 4
 #: A job of a program whose memory nobody knows, MiB.
 USUAL_JOB_MIB = 96
 
@@ -178,3 +181,20 @@ class Chain:
             for access in self.access.get(link.app, {}).values()
             for name, mib in access.connection_parts.items()
         }
+
+
+def pools_of(declaration: Declaration, chain: Chain, server: str) -> str:
+    """Name the pools that a server's connections are for, the largest first: what to pin smaller, and what it is now.
+
+    Args:
+        declaration: The host.
+        chain: Its chain of connections.
+        server: The server.
+    """
+    links = {taker: chain.links[taker] for taker in chain.users_of(server)}
+    largest = sorted(links, key=lambda taker: -links[taker].processes * links[taker].pool_size)
+    shown = [
+        f"{declaration.key_of(taker)}.pool_size ({links[taker].processes} x {links[taker].pool_size})"
+        for taker in largest[:MOST_POOLS]
+    ]
+    return ", ".join(shown) + (f" and {len(largest) - MOST_POOLS} more" if len(largest) > MOST_POOLS else "")

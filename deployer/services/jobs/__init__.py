@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer.service import Rank, Service
 from deployer.services.jobs.budget import claims, contradictions, links, numbers
 from deployer.services.jobs.files import wanted
+from deployer.services.jobs.remedies import remedies
 
 SERVICE = Service(
     name="jobs",
@@ -14,5 +15,6 @@ SERVICE = Service(
     claims=claims,
     numbers=numbers,
     wanted=wanted,
+    remedies=remedies,
     contradictions=contradictions,
 )

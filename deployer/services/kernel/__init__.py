@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer.service import Rank, Service
 from deployer.services.kernel.budget import contradictions, disk, numbers, reserves
 from deployer.services.kernel.files import wanted
+from deployer.services.kernel.remedies import remedies
 from deployer.services.kernel.settings import KernelSettings, settings_of
 
 SERVICE = Service(
@@ -18,6 +19,7 @@ SERVICE = Service(
     wanted=wanted,
     settings=KernelSettings,
     always=True,
+    remedies=remedies,
     contradictions=contradictions,
     experimental=lambda declaration: (
         ("services.kernel.swap: swap was made on no host yet, a container cannot",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.chain import ADMIN_CONNECTIONS, FEWEST_DATABASE_CONNECTIONS
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
-from deployer.links import Chain
+from deployer.links import Chain, pools_of
 from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.services.mysql.settings import TAKER, settings_of
 from deployer.units import round_up
@@ -42,7 +42,7 @@ def max_connections(declaration: Declaration, chain: Chain) -> Derived:
             f"services.mysql.max_connections is pinned to {settings.max_connections}, "
             f"but the apps and their keepers can open {wanted.value}: {wanted.because}",
             where=f"hosts.{declaration.host}.services.mysql.max_connections",
-            next_step="leave it out, or pin fewer gunicorn.workers or a smaller gunicorn.pool_size",
+            next_step=f"leave it out, or pin smaller pools: {pools_of(declaration, chain, TAKER)}",
         )
     return pinned(settings.max_connections, wanted.unit, "services.mysql.max_connections")
 

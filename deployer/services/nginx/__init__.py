@@ -7,6 +7,7 @@ from deployer.services.nginx.budget import claims, numbers
 from deployer.services.nginx.contradictions import contradictions
 from deployer.services.nginx.disk import disk
 from deployer.services.nginx.files import wanted
+from deployer.services.nginx.remedies import remedies
 from deployer.services.nginx.settings import NginxSettings, settings_of
 
 SERVICE = Service(
@@ -19,6 +20,7 @@ SERVICE = Service(
     wanted=wanted,
     settings=NginxSettings,
     always=True,
+    remedies=remedies,
     contradictions=contradictions,
     versions=lambda declaration: {"nginx": settings_of(declaration).version},
 )

@@ -12,7 +12,7 @@ from deployer.budget import Claim, Grant, usable_mib
 from deployer.chain import ADMIN_CONNECTIONS, FEWEST_DATABASE_CONNECTIONS
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
-from deployer.links import Chain
+from deployer.links import Chain, pools_of
 from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Remedy
@@ -224,7 +224,7 @@ def _max_connections(declaration: Declaration, chain: Chain) -> Derived:
             f"services.postgresql.max_connections is pinned to {pin}, "
             f"but the apps and their keepers can open {wanted.value}: {wanted.because}",
             where=f"hosts.{declaration.host}.services.postgresql.max_connections",
-            next_step="leave it out, or pin fewer workers or a smaller pool_size of the apps",
+            next_step=f"leave it out, or pin smaller pools: {pools_of(declaration, chain, TAKER)}",
         )
     return pinned(pin, wanted.unit, "services.postgresql.max_connections")
 

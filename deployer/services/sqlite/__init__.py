@@ -51,13 +51,13 @@ def access(declaration: Declaration, app: str) -> Access:
 
 
 def remedies(declaration: Declaration) -> Iterator[Remedy]:
-    """Offer to keep fewer pages."""
+    """Offer to keep fewer pages in memory, and less of a log on the disk."""
     settings = settings_of(declaration)
-    if settings.cache_kib > SMALL_CACHE_KIB:
-        fewer = {**declaration.settings, "sqlite": settings.model_copy(update={"cache_kib": SMALL_CACHE_KIB})}
-        yield Remedy(
-            f"services.sqlite.cache_kib: {SMALL_CACHE_KIB}", declaration.model_copy(update={"settings": fewer})
-        )
+    usual_mib = SqliteSettings.model_fields["wal_mib"].default
+    for name, value in (("cache_kib", SMALL_CACHE_KIB), ("wal_mib", usual_mib)):
+        if getattr(settings, name) > value:
+            fewer = {**declaration.settings, TAKER: settings.model_copy(update={name: value})}
+            yield Remedy(f"services.sqlite.{name}: {value}", declaration.model_copy(update={"settings": fewer}))
 
 
 SERVICE = Service(

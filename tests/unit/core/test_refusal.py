@@ -12,7 +12,11 @@ from mixes import contradicts, hosts
 from deployer.allocate import allocate, shortage_mib
 from deployer.catalog import running
 from deployer.errors import BudgetError
-from deployer.unfit import gains, together
+from deployer.services.kernel import KernelSettings
+from deployer.services.nginx import NginxSettings
+from deployer.services.postgresql import PostgresqlSettings
+from deployer.services.redis import RedisSettings
+from deployer.unfit import Search
 
 
 def remedies(declaration):
@@ -35,19 +39,23 @@ def test_each_gain_is_what_the_change_gives(declaration):
     assume(not contradicts(declaration))
     missing = missing_mib(declaration)
     assume(missing is not None and missing > 0)
-    found = gains(declaration, remedies, shortage_mib)
+    search = Search(remedies, shortage_mib)
+    found = search.gains(declaration)
     assert [one.fits for one in found] == sorted((one.fits for one in found), reverse=True)
     for one in found:
         assert one.mib > 0
         left = shortage_mib(one.remedy.declaration)
         assert left == missing - one.mib
         assert one.fits == (left <= 0)
-    several = together(declaration, remedies, shortage_mib)
+    several = search.together(declaration)
     if several:
         assert shortage_mib(several[-1].remedy.declaration) <= 0
         assert all(not one.fits for one in several[:-1])
     if any(one.fits for one in found):
         assert len(several) == 1
+        return
+    for pair in search.pairs(found):
+        assert shortage_mib(pair[-1].remedy.declaration) == missing - sum(one.mib for one in pair) <= 0
 
 
 def refusal_of(declaration):
@@ -76,16 +84,97 @@ def test_the_most_visitors_that_fit_are_named():
     refusal_of(with_visitors(fits + 1))
 
 
-def test_where_no_single_change_is_enough_a_combination_is_named_in_one_line():
+def test_where_no_single_change_is_enough_pairs_are_named_with_their_gain():
+    blog = {"blog": app(gunicorn=gunicorn(workers=3), uploads_at_once=80)}
+    pins = MysqlSettings(version="11.8", max_connections=60)
+    declaration = host(memory_mib=896, unmanaged_mib=100, apps=blog, mysql=pins)
+    alone, paired = refusal_of(declaration).split("none of them is enough alone; together:\n")
+    assert "then it fits" not in alone
+    lines = re.findall(r"^ +\+(\d+) MiB  (.*) \+ (.*) \(then it fits\)$", paired, re.MULTILINE)
+    assert len(lines) > 1
+    assert all(int(mib) >= shortage_mib(declaration) for mib, _, _ in lines)
+    assert [int(mib) for mib, _, _ in lines] == sorted((int(mib) for mib, _, _ in lines), reverse=True)
+    # a pair and the same pair the other way round are one advice
+    named = [frozenset(words.partition(":")[0] for words in pair) for _, *pair in lines]
+    assert len(set(named)) == len(named)
+
+
+def test_where_no_pair_is_enough_a_combination_is_named_in_one_line():
     pins = {"blog": app(gunicorn=gunicorn(workers=5))}
     text = refusal_of(
         host(memory_mib=512, unmanaged_mib=300, apps=pins, mysql=MysqlSettings(version="11.8", max_connections=100))
     )
-    advice = text.split("what would help:")[1]
-    assert "MiB" in advice
-    assert not re.search(r"^ +\+\d+ MiB .*then it fits", advice, re.MULTILINE)
-    (line,) = re.findall(r"^ +together: (.*) \(then it fits\)$", advice, re.MULTILINE)
-    assert 2 <= line.count(" + ") + 1 <= 6
+    alone, several = text.split("none of them is enough alone; together:\n")
+    assert "then it fits" not in alone
+    [(mib, words)] = re.findall(r"^ +\+(\d+) MiB  (.*) \(then it fits\)$", several, re.MULTILINE)
+    assert 3 <= words.count(" + ") + 1 <= 6
+    assert int(mib) >= int(re.search(r"(\d+) MiB are missing", text)[1])
+
+
+def job(**values):
+    return {"command": ("python", "-m", "mail"), **values}
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"apps": {"blog": app(background={"mail": job(memory_mib=500, processes=3)})}}, "mail.processes: 1"),
+        ({"apps": {"blog": app(background={"mail": job(memory_mib=900)})}}, "leave out apps.blog.background.mail.mem"),
+        ({"apps": {"blog": app(timers={"send": job(memory_mib=900, on_calendar="daily")})}}, "send of blog on another"),
+        ({"apps": {"blog": app(uploads_at_once=1000)}}, r"apps.blog.uploads_at_once: \d+ \(then it fits\)"),
+        (
+            {"apps": {"blog": app(websockets={"path": "/w", "connections": 900, "memory_kib": 1024})}},
+            r"apps.blog.websockets.memory_kib: \d+ \(then it fits\)",
+        ),
+        (
+            {"apps": {"blog": app(websockets={"path": "/w", "connections": 900, "memory_kib": 1024})}},
+            r"apps.blog.websockets.connections: \d+",
+        ),
+        ({"services": {"kernel": KernelSettings(swap="zram", swap_mib=4000)}}, "services.kernel.swap_mib: 256"),
+        ({"services": {"kernel": KernelSettings(swap="zram", swap_mib=4000)}}, "no swap is made"),
+        ({"services": {"redis": RedisSettings(maxmemory_mib=800)}}, "leave out services.redis: no app uses it"),
+    ],
+)
+def test_what_is_too_large_is_what_is_advised(changes, advice):
+    """Whatever a host can say too large a number of has a change that brings back what it took."""
+    declaration = host(apps=changes.get("apps"))
+    declaration = declaration.model_copy(update={"settings": {**declaration.settings, **changes.get("services", {})}})
+    text = refusal_of(declaration)
+    words = re.search(rf"^ +\+(\d+) MiB  .*{advice}", text, re.MULTILINE)
+    assert words, text
+    assert int(words[1]) >= int(re.search(r"(\d+) MiB are missing", text)[1]) * 0.7
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"apps": {"blog": app(max_upload_mib=1024)}}, r"apps.blog.max_upload_mib: \d+ \(then it fits\)"),
+        ({"apps": {"blog": app(uploads_at_once=400, max_upload_mib=8)}}, r"apps.blog.uploads_at_once: \d+ \(then it f"),
+        ({"services": {"kernel": KernelSettings(swap="file", swap_mib=1000)}}, r"services.kernel.swap_mib: 256"),
+        ({"services": {"nginx": NginxSettings(cache_disk_mib=1900)}}, r"cache_disk_mib: 16 \(then it fits\)"),
+    ],
+)
+def test_a_disk_that_is_too_small_has_advice_of_its_own(changes, advice):
+    declaration = host(apps=changes.get("apps"), memory_mib=2048, hardware={"disk_gib": 4})
+    declaration = declaration.model_copy(update={"settings": {**declaration.settings, **changes.get("services", {})}})
+    with pytest.raises(BudgetError) as refused:
+        allocate(declaration)
+    assert re.search(rf"^ +\+\d+ MiB  .*{advice}", refused.value.message, re.MULTILINE), refused.value.message
+    assert "what stands first" not in refused.value.next_step
+
+
+def test_too_few_pinned_connections_name_the_pools_that_want_more():
+    """They are those of whatever runs the app, and of its jobs."""
+    node = app(gunicorn=None, node={"script": "server.js"}, background={"mail": job(pool_size=9)})
+    for server in (MysqlSettings(max_connections=10), PostgresqlSettings(max_connections=10)):
+        is_mysql = isinstance(server, MysqlSettings)
+        declaration = host(apps={"shop": node}, cpu_cores=4, memory_mib=4096, mysql=server if is_mysql else None)
+        if not is_mysql:
+            declaration = declaration.model_copy(update={"settings": {**declaration.settings, "postgresql": server}})
+        with pytest.raises(BudgetError) as refused:
+            allocate(declaration)
+        pools = "apps.shop.node.pool_size (4 x 3), apps.shop.background.mail.pool_size (1 x 9)"
+        assert refused.value.next_step.endswith(f"smaller pools: {pools}")
 
 
 def test_a_database_on_another_host_is_offered_with_its_gain():
@@ -104,7 +193,8 @@ def test_the_next_size_that_is_sold_is_named_and_is_the_next():
 def test_long_lived_connections_are_not_advised_away():
     chat = app(websockets={"path": "/live", "connections": 3500})
     text = refusal_of(host(connections=4000, apps={"blog": chat}))
-    assert all(int(number) >= 3500 for number in re.findall(r"target\.connections: (\d+)", text))
+    alone = text.split("none of them is enough alone")[0]
+    assert all(int(number) >= 3500 for number in re.findall(r"target\.connections: (\d+)", alone))
 
 
 def test_a_refused_ledger_of_many_apps_still_fits_on_a_screen():
