@@ -25,6 +25,8 @@ MOST_LINES, MOST_SHOWN = 36, 12
 MOST_FIRST, MOST_PAIRS = 6, 4
 #: More changes than this at once are no advice but another host.
 MOST_TOGETHER = 6
+#: What several changes may gain beyond the sum of what each gains alone, as claims are rounded, MiB.
+ROUNDED_MIB = 64
 
 Shortage = Callable[[Declaration], int]
 Remedies = Callable[[Declaration], Iterable[Remedy]]
@@ -74,14 +76,17 @@ class Search:
                 tried.append(Gain(int(missing - left), one, left <= 0))
         return tuple(sorted(tried, key=lambda gain: (not gain.fits, -gain.mib)))
 
-    def pairs(self, singles: Sequence[Gain]) -> tuple[tuple[Gain, Gain], ...]:
+    def pairs(self, singles: Sequence[Gain], missing_mib: float) -> tuple[tuple[Gain, Gain], ...]:
         """Find for each change what is the mildest that has to come with it; the largest gain first.
 
         Args:
             singles: The changes that are not enough by themselves.
+            missing_mib: What is missing without any of them, MiB.
         """
         found: dict[frozenset[str], tuple[Gain, Gain]] = {}
         for first in singles[:MOST_FIRST]:
+            if first.mib + singles[0].mib + ROUNDED_MIB < missing_mib:
+                break
             enough = [gain for gain in self.gains(first.remedy.declaration) if gain.fits]
             if enough:
                 second = min(enough, key=lambda gain: gain.mib)
@@ -99,6 +104,9 @@ class Search:
         made: list[Gain] = []
         while len(made) < MOST_TOGETHER:
             found = self.gains(declaration)
+            most_mib = sum(gain.mib for gain in found[: MOST_TOGETHER - len(made)])
+            if most_mib + ROUNDED_MIB < self.missing(declaration):
+                return ()
             enough = [gain for gain in found if gain.fits]
             if enough:
                 return (*made, min(enough, key=lambda gain: gain.mib))
@@ -118,7 +126,9 @@ class Search:
         ]
         if not single or single[0].fits:
             return lines
-        several = self.pairs(single)[:MOST_PAIRS] or [one for one in [self.together(declaration)] if one]
+        several = self.pairs(single, self.missing(declaration))[:MOST_PAIRS] or [
+            one for one in [self.together(declaration)] if one
+        ]
         if several:
             lines.append("  none of them is enough alone; together:")
         for changes in several:

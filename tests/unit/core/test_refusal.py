@@ -54,7 +54,7 @@ def test_each_gain_is_what_the_change_gives(declaration):
     if any(one.fits for one in found):
         assert len(several) == 1
         return
-    for pair in search.pairs(found):
+    for pair in search.pairs(found, missing):
         assert shortage_mib(pair[-1].remedy.declaration) == missing - sum(one.mib for one in pair) <= 0
 
 
@@ -195,6 +195,21 @@ def test_long_lived_connections_are_not_advised_away():
     text = refusal_of(host(connections=4000, apps={"blog": chat}))
     alone = text.split("none of them is enough alone")[0]
     assert all(int(number) >= 3500 for number in re.findall(r"target\.connections: (\d+)", alone))
+
+
+def test_what_no_few_changes_can_bring_back_is_not_searched_for():
+    """A host of many apps has as many changes; to try each upon each would take minutes."""
+    tried = []
+
+    def counted(declaration):
+        tried.append(declaration)
+        return shortage_mib(declaration)
+
+    many = {f"app{n}": app(server_names=(f"{n}.example",), background={"mail": job(processes=9)}) for n in range(20)}
+    declaration = host(apps=many)
+    search = Search(remedies, counted)
+    assert search.advice(declaration)
+    assert len(tried) < 5 * len(search.gains(declaration))
 
 
 def test_a_refused_ledger_of_many_apps_still_fits_on_a_screen():
