@@ -136,8 +136,8 @@ def deploy(
 
     With nothing to change, the host is not load-tested either. `deployer --dry deploy --host NAME` only plans.
 
-    Experimental, as it was never load-tested by the project: MySQL, MariaDB 11.x, PostgreSQL 17, Redis 8, Valkey,
-    Node.js 20 and 22, Java 21, swap. The plan says so for a host that has them.
+    Experimental, as it was never load-tested by the project: MySQL, MariaDB 11.4, Node.js 22, swap, other
+    kinds of gunicorn's workers. The plan says so for a host that has them.
     """
     entry, found = entry_of(host, inventory)
     only_plan = bool(context.config.run.dry)

@@ -177,6 +177,10 @@ class Example(Site):
     def main_pid(self, unit: str) -> int:
         return int(self.sh(f"systemctl show -p MainPID --value {unit}"))
 
+    def queue(self) -> int:
+        """How many visitors may wait to be accepted at the app's socket."""
+        return int(self.sh(f"ss -Hxl src /run/app-{self.app}.sock").split()[3])
+
     def exposure(self, unit: str) -> float:
         """What `systemd-analyze security` says of a unit, 0 to 10."""
         return float(self.sh(f"systemd-analyze security {unit} --no-pager | tail -1").split(": ")[1].split()[0])

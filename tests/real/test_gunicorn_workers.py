@@ -77,6 +77,7 @@ def test_what_runs_is_what_the_budget_says(site: Example) -> None:
         numbers["TasksMax"],
         numbers["LimitNOFILE"],
     ]
+    assert site.queue() == numbers["backlog"]
     assert f"DB_POOL_SIZE={numbers['pool_size']}" in site.sh(f"systemctl show -p Environment {unit(site)}")
 
 

@@ -26,8 +26,6 @@ def _experimental(declaration: Declaration) -> tuple[str, ...]:
         return (f"services.mysql.flavour: MySQL {settings.series} was never deployed by this project; {where}",)
     if settings.series == "11.4":
         return ("services.mysql.version: MariaDB 11.4 was never deployed by this project",)
-    if settings.series == "11.8":
-        return ("services.mysql.version: MariaDB 11.8 was deployed once, its load test could not tell",)
     return ()
 
 

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from deployer.declaration import Declaration
 from deployer.service import Rank, Service
 from deployer.services.postgresql.budget import claims, numbers, remedies
 from deployer.services.postgresql.disk import disk
 from deployer.services.postgresql.files import access, package_of, wanted
 from deployer.services.postgresql.settings import PostgresqlSettings, contradictions, is_declared, settings_of
-
-
-def _experimental(declaration: Declaration) -> tuple[str, ...]:
-    if settings_of(declaration).version == "15":
-        return ()
-    return ("services.postgresql.version: 17 was never deployed, only its config was tried",)
-
 
 SERVICE = Service(
     name="postgresql",
@@ -29,7 +21,6 @@ SERVICE = Service(
     remedies=remedies,
     contradictions=contradictions,
     versions=lambda declaration: {package_of(declaration): settings_of(declaration).version},
-    experimental=_experimental,
 )
 
 __all__ = ["SERVICE", "PostgresqlSettings"]

@@ -158,5 +158,3 @@ def test_releases_are_told_apart():
     assert SERVICE.versions(with_postgresql()) == {"postgresql-15": "15"}
     newer = with_postgresql(PostgresqlSettings(version="17"))
     assert SERVICE.versions(newer) == {"postgresql-17": "17"}
-    assert SERVICE.experimental(newer)
-    assert not SERVICE.experimental(with_postgresql())

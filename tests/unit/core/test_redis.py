@@ -171,7 +171,5 @@ def test_releases_are_told_apart():
     assert SERVICE.versions(with_redis()) == {"redis-server": "7"}
     assert SERVICE.versions(with_redis(RedisSettings(flavour="valkey"))) == {"valkey-server": "8"}
     assert _matches("5:7.0.15-1~deb12u10", "7")
-    assert SERVICE.experimental(with_redis()) == ()
-    assert SERVICE.experimental(with_redis(RedisSettings(version="8")))
     assert SERVICE in running(with_redis())
     assert SERVICE not in running(host())
