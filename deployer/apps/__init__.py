@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.apps.claims import beside_parts
+from deployer.apps.claims import beside_parts, long_lived_parts, upload_parts
 from deployer.apps.disk import releases_on_disk
 from deployer.apps.jobs import jobs_without_room
 from deployer.apps.places import AppPlaces
@@ -21,7 +21,9 @@ __all__ = [
     "apps_run_by",
     "beside_parts",
     "jobs_without_room",
+    "long_lived_parts",
     "releases_on_disk",
     "unit_numbers",
     "unit_text",
+    "upload_parts",
 ]

@@ -1,8 +1,13 @@
-"""What an app asks of memory besides its processes: long-lived connections, and uploads on their way."""
+"""What an app asks of memory besides its processes: long-lived connections, and uploads on their way.
+
+Where an app has a unit for each process, all but one of them hold what all hold together: while one is restarted, its
+connections go to the others, and stay there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 from deployer.app import App
 from deployer.priors import PRIORS
@@ -10,13 +15,22 @@ from deployer.priors import PRIORS
 
 def beside_parts(app: App) -> Mapping[str, float]:
     """Price what grows with visitors and not with processes, MiB, by name."""
-    parts: dict[str, float] = {}
-    if app.websockets is not None:
-        held = app.websockets
-        parts[f"{held.connections} long-lived connections of {held.memory_kib} KiB"] = (
-            held.connections * held.memory_kib / 1024
-        )
-    parts[f"{app.uploads_at_once} uploads of {PRIORS.upload_mib:g} MiB in memory"] = (
-        app.uploads_at_once * PRIORS.upload_mib
-    )
-    return parts
+    return {**long_lived_parts(app), **upload_parts(app)}
+
+
+def long_lived_parts(app: App, processes: int = 1) -> Mapping[str, float]:
+    """Price the long-lived connections that each of so many units may have to hold, MiB, by name."""
+    if app.websockets is None:
+        return {}
+    held, each_kib = _of_one(app.websockets.connections, processes), app.websockets.memory_kib
+    return {f"{held} long-lived connections of {each_kib} KiB": held * each_kib / 1024}
+
+
+def upload_parts(app: App, processes: int = 1) -> Mapping[str, float]:
+    """Price the uploads that each of so many units may have to take at once, MiB, by name."""
+    count = _of_one(app.uploads_at_once, processes)
+    return {f"{count} uploads of {PRIORS.upload_mib:g} MiB in memory": count * PRIORS.upload_mib}
+
+
+def _of_one(together: int, processes: int) -> int:
+    return ceil(together / max(1, processes - 1))

@@ -1,19 +1,23 @@
-"""What a Go program needs: its runtime is told to stay within nine tenths of what it is given."""
+"""What a Go program needs: its runtime is told to stay within nine tenths of what it is given.
+
+Long-lived connections and uploads are in its heap, so these nine tenths hold them besides the least that it rests with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 
 from deployer.app import App
-from deployer.apps import beside_parts, unit_numbers
+from deployer.apps import beside_parts, jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
 from deployer.links import Chain
-from deployer.numbers import Derived, Numbers, derived
+from deployer.numbers import Derived, Numbers, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Contradictions, Remedy
-from deployer.services.go.links import MEMORY_SHARE, apps_of
+from deployer.services.go.links import LEAST_GOMEMLIMIT_MIB, MEMORY_SHARE, apps_of, runner_of
 from deployer.services.go.settings import GoSettings
 from deployer.units import round_down
 
@@ -21,8 +25,6 @@ from deployer.units import round_down
 WEIGHT = 2
 #: What a program may use beyond its floor before somebody should look, MiB.
 MOST_SHARE_MIB = 1024
-#: With less Go's collector works all the time (MiB): it is refused.
-LEAST_GOMEMLIMIT_MIB = 64
 #: How long it may finish what it has begun, s.
 STOP_S = 20
 #: Threads of the runtime, and of what blocks in the kernel (files above all), besides one for each core.
@@ -36,7 +38,14 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         if settings.memory_mib is not None:
             found.append(Claim(name, {"one process": float(settings.memory_mib)}))
             continue
-        parts = {"one process": PRIORS.go_floor_mib, **chain.connection_parts(name), **beside_parts(app)}
+        held = beside_parts(app)
+        held_mib = sum(held.values())
+        parts = {
+            "one process": PRIORS.go_floor_mib,
+            **held,
+            f"so that {MEMORY_SHARE} of it all hold them": held_mib / MEMORY_SHARE - held_mib,
+            **chain.connection_parts(name),
+        }
         found.append(Claim(name, parts, weight=WEIGHT, cap_mib=MOST_SHARE_MIB, because="a larger heap"))
     return found
 
@@ -47,14 +56,15 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
 
 
 def _of_app(name: str, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
-    cores = declaration.hardware.cpu_cores
+    cores, settings = declaration.hardware.cpu_cores, apps_of(declaration)[name][1]
+    memory_mib = settings.memory_mib or grant.memory_mib
     found: dict[str, Derived] = {
         "processes": chain.of_taker(name)["processes"],
         "backlog": chain.numbers["backlog"],
         "GOMEMLIMIT": derived(
-            round_down(MEMORY_SHARE * grant.memory_mib, 1),
+            round_down(MEMORY_SHARE * memory_mib, 1),
             "MiB",
-            f"{MEMORY_SHARE} of {grant.memory_mib}: stacks of C and sockets in the kernel are not Go's",
+            f"{MEMORY_SHARE} of {memory_mib}: stacks of C and sockets in the kernel are not Go's",
             f"{name}.MemoryMax",
         ),
         "GOMAXPROCS": derived(cores, "threads", "one per core", "hardware.cpu_cores"),
@@ -67,6 +77,8 @@ def _of_app(name: str, declaration: Declaration, chain: Chain, grant: Grant) -> 
             stop_s=STOP_S,
         ),
     }
+    if settings.memory_mib is not None:
+        found["MemoryMax"] = pinned(settings.memory_mib, "MiB", f"apps.{name}.go.memory_mib")
     if "pool_size" in chain.of_taker(name):
         found["pool_size"] = chain.of_taker(name)["pool_size"]
     return found
@@ -75,9 +87,13 @@ def _of_app(name: str, declaration: Declaration, chain: Chain, grant: Grant) -> 
 def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer the floor where more is pinned."""
     for name, (app, settings) in apps_of(declaration).items():
-        if (settings.memory_mib or 0) > PRIORS.go_floor_mib:
-            floor = int(PRIORS.go_floor_mib)
-            yield Remedy(f"apps.{name}.go.memory_mib: {floor}", _with(declaration, name, app, settings, floor))
+        least_mib = _least_mib(app)
+        if (settings.memory_mib or 0) > least_mib:
+            yield Remedy(f"apps.{name}.go.memory_mib: {least_mib}", _with(declaration, name, app, settings, least_mib))
+
+
+def _least_mib(app: App) -> int:
+    return ceil((LEAST_GOMEMLIMIT_MIB + sum(beside_parts(app).values())) / MEMORY_SHARE)
 
 
 def _with(declaration: Declaration, name: str, app: App, settings: GoSettings, memory_mib: int) -> Declaration:
@@ -88,8 +104,10 @@ def _with(declaration: Declaration, name: str, app: App, settings: GoSettings, m
 def contradictions(declaration: Declaration) -> Contradictions:
     """Refuse ports that cannot be had, and memory that Go's collector would never rest in."""
     yield from port_contradictions(declaration, "go")
-    for name, (_, settings) in apps_of(declaration).items():
-        if settings.memory_mib is not None and MEMORY_SHARE * settings.memory_mib < LEAST_GOMEMLIMIT_MIB:
-            least_mib = int(PRIORS.go_floor_mib)
-            why = f"{MEMORY_SHARE} of it is GOMEMLIMIT; below {LEAST_GOMEMLIMIT_MIB} MiB Go's collector never rests"
-            yield ("apps", name, "go", "memory_mib"), f"{why}; write at least {least_mib}"
+    for name, (app, settings) in apps_of(declaration).items():
+        least_mib = _least_mib(app)
+        if settings.memory_mib is not None and settings.memory_mib < least_mib:
+            needs = f"{LEAST_GOMEMLIMIT_MIB} MiB for Go's collector to rest, and {', '.join(beside_parts(app))}"
+            why = f"{MEMORY_SHARE} of it is GOMEMLIMIT, which has to hold {needs}; write at least {least_mib}"
+            yield ("apps", name, "go", "memory_mib"), why
+        yield from jobs_without_room(name, app, runner_of(name, settings), "a Go program")

@@ -14,6 +14,8 @@ from deployer.services.go.settings import GoSettings
 
 #: Share of MemoryMax that Go's runtime is told to stay within; the rest is for what it does not count.
 MEMORY_SHARE = 0.9
+#: With less Go's collector works all the time (MiB): it is refused.
+LEAST_GOMEMLIMIT_MIB = 64
 
 
 def apps_of(declaration: Declaration) -> Mapping[str, tuple[App, GoSettings]]:
@@ -27,7 +29,6 @@ def links(declaration: Declaration) -> Mapping[str, AppLinks]:
 
 
 def _of_app(name: str, settings: GoSettings, declaration: Declaration) -> AppLinks:
-    folder = PurePosixPath(AppPlaces(name).current, settings.program).parent
     return app_links(
         name,
         declaration,
@@ -35,5 +36,17 @@ def _of_app(name: str, settings: GoSettings, declaration: Declaration) -> AppLin
         processes=default(1, "processes", "Go's runtime uses all cores by itself"),
         pool_size=settings.pool_size,
         port=settings.port,
-        runner=Runner(folder=str(folder), job_environment={"GOMEMLIMIT": "{heap_mib}MiB"}, heap_share=MEMORY_SHARE),
+        runner=runner_of(name, settings),
+    )
+
+
+def runner_of(name: str, settings: GoSettings) -> Runner:
+    """Give what keeps a job within its memory: programs that lie beside the app's are taken for Go's too."""
+    return Runner(
+        folder=str(PurePosixPath(AppPlaces(name).current, settings.program).parent),
+        heaps_in_folder=True,
+        job_environment={"GOMEMLIMIT": "{heap_mib}MiB"},
+        heap_share=MEMORY_SHARE,
+        heap_least_mib=LEAST_GOMEMLIMIT_MIB,
+        heap_usual_mib=LEAST_GOMEMLIMIT_MIB,
     )

@@ -1,11 +1,15 @@
-"""What a Java app needs: each machine whole, by libjvm's formula; what is left over goes to the heap."""
+"""What a Java app needs: each machine whole, by libjvm's formula; what is left over goes to the heap.
+
+Long-lived connections and uploads are objects of the heap, so it is never smaller than what they hold and the floor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 
 from deployer.app import App
-from deployer.apps import beside_parts, jobs_without_room, unit_numbers
+from deployer.apps import jobs_without_room, long_lived_parts, unit_numbers, upload_parts
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -13,8 +17,8 @@ from deployer.links import Chain
 from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Contradictions, Remedy
-from deployer.services.java.links import apps_of, runner_of
-from deployer.services.java.machine import MOST_HEAP_MIB, Machine, classes_of, collector, machine_of
+from deployer.services.java.links import LEAST_JOB_HEAP_MIB, apps_of, runner_of
+from deployer.services.java.machine import MOST_HEAP_MIB, Machine, classes_of, machine_of
 from deployer.services.java.settings import JavaSettings
 
 #: Share of the elastic remainder.
@@ -42,18 +46,25 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     found = []
     for name, (app, settings) in apps_of(declaration).items():
         machine, count = machine_of(settings), settings.processes
-        heap_mib = settings.heap_mib or PRIORS.java_heap_floor_mib
+        held = {} if settings.heap_mib else _held_parts(app, settings)
+        own_mib = settings.heap_mib or PRIORS.java_heap_floor_mib
+        heap_mib = own_mib + sum(held.values())
         times = f"{count} x " if count > 1 else ""
-        parts: dict[str, float] = {f"{times}heap": count * heap_mib}
+        parts: dict[str, float] = {f"{times}heap": count * own_mib}
+        parts |= {f"{times}{part}": count * mib for part, mib in held.items()}
         parts |= {f"{times}{part}": count * mib for part, mib in machine.parts.items()}
         rest_mib = machine.process_mib(heap_mib) - machine.beside_mib - heap_mib
         parts["headroom"] = count * rest_mib
         parts |= {f"{times}{part}": count * mib for part, mib in chain.connection_parts(name).items()}
-        parts |= beside_parts(app)
-        most_mib = machine.process_mib(MOST_HEAP_MIB) - machine.process_mib(heap_mib)
+        most_mib = machine.process_mib(max(MOST_HEAP_MIB, heap_mib)) - machine.process_mib(heap_mib)
         cap = 0 if settings.heap_mib else int(count * most_mib)
         found.append(Claim(name, parts, weight=WEIGHT if cap else 0, cap_mib=cap, because="a larger heap"))
     return found
+
+
+def _held_parts(app: App, settings: JavaSettings) -> Mapping[str, float]:
+    """Price what visitors hold in the heap of each process, MiB by name."""
+    return {**long_lived_parts(app, settings.processes), **upload_parts(app, settings.processes)}
 
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
@@ -65,22 +76,30 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
 
 
 def _of_app(name: str, settings: JavaSettings, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
-    machine, count = machine_of(settings), settings.processes
-    beside_mib = sum(beside_parts(declaration.apps[name]).values()) / count
-    each_mib = grant.memory_mib / count - beside_mib - sum(chain.connection_parts(name).values())
+    app, machine, count = declaration.apps[name], machine_of(settings), settings.processes
+    each_mib = grant.memory_mib / count - sum(chain.connection_parts(name).values())
+    held = _held_parts(app, settings)
+    least_mib = PRIORS.java_heap_floor_mib + sum(held.values())
+    collector = machine.collector(each_mib, settings.heap_mib or least_mib)
     found: dict[str, Derived] = {
         "processes": chain.of_taker(name)["processes"],
-        "heap": _heap(name, settings, machine, each_mib),
+        "heap": derived(
+            min(machine.heap_mib(each_mib, least_mib), int(max(MOST_HEAP_MIB, least_mib))),
+            "MiB",
+            _because(machine, each_mib, collector, held),
+            f"ledger.{name}",
+            *(f"{name}.{part}" for part in ("metaspace", "code_cache", "direct", "stack", "threads")),
+            "priors.java_native_mib",
+            "priors.java_headroom_share",
+            f"apps.{name}.uploads_at_once",
+            *(f"apps.{name}.websockets.{key}" for key in ("connections", "memory_kib") if app.websockets),
+        ),
         **_parts(name, settings, machine),
         "collector": derived(
-            collector(each_mib),
+            collector,
             "",
             f"{each_mib:.0f} MiB for a process: "
-            + (
-                "G1's pauses are shorter"
-                if collector(each_mib) == "G1"
-                else "SerialGC needs the least memory and threads"
-            ),
+            + ("G1's pauses are shorter" if collector == "G1" else "SerialGC needs the least memory and threads"),
             f"ledger.{name}",
         ),
         **unit_numbers(
@@ -93,27 +112,20 @@ def _of_app(name: str, settings: JavaSettings, declaration: Declaration, chain: 
             processes=count,
         ),
     }
+    if settings.heap_mib is not None:
+        found["heap"] = pinned(settings.heap_mib, "MiB", f"apps.{name}.java.heap_mib")
     if "pool_size" in chain.of_taker(name):
         found["pool_size"] = chain.of_taker(name)["pool_size"]
     return found
 
 
-def _heap(name: str, settings: JavaSettings, machine: Machine, each_mib: float) -> Derived:
-    if settings.heap_mib is not None:
-        return pinned(settings.heap_mib, "MiB", f"apps.{name}.java.heap_mib")
-    heap_mib = machine.heap_mib(each_mib)
-    g1 = f", a {PRIORS.java_g1_share:.0%} of it beside it for G1" if collector(each_mib) == "G1" else ""
-    return derived(
-        heap_mib,
-        "MiB",
-        f"{each_mib:.0f} MiB less {PRIORS.java_headroom_share:.0%} headroom and {machine.beside_mib:.0f} besides{g1}"
-        if heap_mib < MOST_HEAP_MIB
-        else "more is only given if it is pinned",
-        f"ledger.{name}",
-        *(f"{name}.{part}" for part in ("metaspace", "code_cache", "direct", "stack", "threads")),
-        "priors.java_native_mib",
-        "priors.java_headroom_share",
-    )
+def _because(machine: Machine, each_mib: float, collector: str, held: Mapping[str, float]) -> str:
+    room = f"with room for {', '.join(held)}"
+    if machine.heap_mib(each_mib) >= MOST_HEAP_MIB:
+        return f"more is only given if it is pinned; {room}"
+    g1 = f", a {PRIORS.java_g1_share:.0%} of it beside it for G1" if collector == "G1" else ""
+    headroom = f"{PRIORS.java_headroom_share:.0%} headroom"
+    return f"{each_mib:.0f} MiB less {headroom} and {machine.beside_mib:.0f} besides{g1}; {room}"
 
 
 def _parts(name: str, settings: JavaSettings, machine: Machine) -> Mapping[str, Derived]:
@@ -178,4 +190,9 @@ def contradictions(declaration: Declaration) -> Contradictions:
                     yield (*place, "options", number), f"{own} comes from the budget; write {key} to pin it"
             if option.startswith("-XX:+Use") and option.endswith("GC"):
                 yield (*place, "options", number), "the collector follows from the size of the process"
+        held = _held_parts(app, settings)
+        least_mib = ceil(sum(held.values())) + LEAST_JOB_HEAP_MIB
+        if app.websockets is not None and settings.heap_mib is not None and settings.heap_mib < least_mib:
+            why = f"{', '.join(held)} are in it, and the app's own objects; write at least {least_mib}"
+            yield (*place, "heap_mib"), why
         yield from jobs_without_room(name, app, runner_of(name, settings), "a Java machine")

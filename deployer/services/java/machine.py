@@ -62,19 +62,23 @@ class Machine:
         serial_mib = self.beside_mib + heap_mib + self.headroom_mib(heap_mib)
         if serial_mib < G1_FROM_MIB:
             return serial_mib
-        return serial_mib + PRIORS.java_g1_share * heap_mib
+        return serial_mib + PRIORS.java_g1_share * heap_mib / (1 - PRIORS.java_headroom_share)
 
-    def heap_mib(self, process_mib: float) -> int:
-        """Say which heap a process of that size may have; below G1's size SerialGC is meant."""
-        filled_mib = process_mib * (1 - PRIORS.java_headroom_share) - self.beside_mib
-        if collector(process_mib) == "G1":
-            filled_mib /= 1 + PRIORS.java_g1_share
-        return min(MOST_HEAP_MIB, round_down(filled_mib + 1e-9, 1))
+    def heap_mib(self, process_mib: float, least_mib: float = 0.0) -> int:
+        """Say which heap a process of that size may have, with the collector that it has."""
+        is_g1 = self.collector(process_mib, least_mib) == "G1"
+        return round_down((self._of_g1_mib if is_g1 else self._of_serial_mib)(process_mib) + 1e-9, 1)
 
+    def collector(self, process_mib: float, least_mib: float = 0.0) -> str:
+        """Choose the collector for a process of that size; what G1 needs itself is not taken from the least heap."""
+        is_g1 = process_mib >= G1_FROM_MIB and self._of_g1_mib(process_mib) + 1e-9 >= least_mib
+        return "G1" if is_g1 else "Serial"
 
-def collector(process_mib: float) -> str:
-    """Choose the collector for a process of that size, MiB."""
-    return "G1" if process_mib >= G1_FROM_MIB else "Serial"
+    def _of_serial_mib(self, process_mib: float) -> float:
+        return process_mib * (1 - PRIORS.java_headroom_share) - self.beside_mib
+
+    def _of_g1_mib(self, process_mib: float) -> float:
+        return self._of_serial_mib(process_mib) / (1 + PRIORS.java_g1_share)
 
 
 def machine_of(settings: JavaSettings, *, app_threads: int | None = None) -> Machine:

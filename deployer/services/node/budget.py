@@ -1,15 +1,17 @@
 """What a Node.js app needs: one process at least, more of them as cores can use, then larger heaps.
 
-The size of a process is its old space, what V8 and Node hold besides, and what the app holds outside the heap; a
-twentieth of its MemoryMax is left for sockets in the kernel and for what fragments. Source: docs/budget.md.
+The size of a process is its old space, in which long-lived connections are, what V8 and Node hold besides, and what
+the app holds outside the heap (Buffers of uploads too); a twentieth of its MemoryMax is left for sockets in the kernel
+and for what fragments. Source: docs/budget.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 
 from deployer.app import App
-from deployer.apps import beside_parts, jobs_without_room, unit_numbers
+from deployer.apps import jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -17,14 +19,19 @@ from deployer.links import Chain
 from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Contradictions, Remedy
-from deployer.services.node.links import FILLED, SMALL_OLD_SPACE_MIB, apps_of, runner_of
+from deployer.services.node.links import (
+    FILLED,
+    LEAST_JOB_OLD_SPACE_MIB,
+    SMALL_OLD_SPACE_MIB,
+    apps_of,
+    runner_of,
+)
+from deployer.services.node.process import MOST_OLD_SPACE_MIB, Process
 from deployer.services.node.settings import NodeSettings
 from deployer.units import round_down
 
 #: Share of the elastic remainder.
 WEIGHT = 3
-#: A heap beyond this is collected in pauses that visitors notice, MiB.
-MOST_OLD_SPACE_MIB = 2048
 #: How long a process may finish what it has begun, s.
 STOP_S = 20
 #: Threads of a process besides libuv's: the event loop, V8's, room for workers.
@@ -36,20 +43,23 @@ POOL_THREADS = 4
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     """Price each app: its first process is its floor, the others and larger heaps its share."""
     found = []
-    for name, (app, settings) in apps_of(declaration).items():
-        wanted, floor_mib = chain.links[name].processes, settings.old_space_mib or PRIORS.node_old_space_floor_mib
+    for name, (_, settings) in apps_of(declaration).items():
+        wanted = chain.links[name].processes
         first = wanted if settings.processes is not None else 1
-        parts: dict[str, float] = {**_beside(app, settings)}
-        parts[f"{first} x old space {floor_mib:g} MiB"] = first * floor_mib
-        outside_mib = PRIORS.node_beside_mib + settings.external_mib
-        parts[f"{first} x {outside_mib:g} MiB of Node and Buffers beside it"] = first * outside_mib
-        filled_mib = first * (floor_mib + outside_mib)
-        parts["a twentieth of it all: sockets, fragments"] = filled_mib / FILLED - filled_mib
-        parts |= {f"{first} x {one}": first * mib for one, mib in chain.connection_parts(name).items()}
-        most_mib = settings.old_space_mib or MOST_OLD_SPACE_MIB
-        connections_mib = sum(chain.connection_parts(name).values())
-        cap = wanted * _process_mib(settings, most_mib, connections_mib)
-        cap -= first * _process_mib(settings, floor_mib, connections_mib)
+        one, all_of_them = (_process(declaration, chain, name, count) for count in (first, wanted))
+        inside: dict[str, float] = {f"old space {one.own_mib:g} MiB": one.own_mib}
+        if settings.old_space_mib is None:
+            inside |= one.held_parts
+        inside[f"{one.outside_mib:g} MiB of Node and Buffers beside it"] = one.outside_mib
+        filled_mib = first * sum(inside.values())
+        beside = {**one.upload_parts, **chain.connection_parts(name)}
+        parts = {
+            **_daemon(settings),
+            **{f"{first} x {part}": first * mib for part, mib in inside.items()},
+            "a twentieth of it all: sockets, fragments": filled_mib / FILLED - filled_mib,
+            **{f"{first} x {part}": first * mib for part, mib in beside.items()},
+        }
+        cap = wanted * all_of_them.size_mib(all_of_them.most_mib) - first * one.size_mib(one.least_mib)
         found.append(
             Claim(name, parts, weight=WEIGHT if cap >= 1 else 0, cap_mib=int(cap), because=_because(settings, wanted))
         )
@@ -62,13 +72,14 @@ def _because(settings: NodeSettings, wanted: int) -> str:
     return ", then ".join(part for part in (processes, heaps) if part)
 
 
-def _beside(app: App, settings: NodeSettings) -> Mapping[str, float]:
+def _daemon(settings: NodeSettings) -> Mapping[str, float]:
     """Price what is there once, whatever the number of processes."""
-    return {**({"PM2's daemon": PRIORS.pm2_daemon_mib} if settings.pm2 else {}), **beside_parts(app)}
+    return {"PM2's daemon": PRIORS.pm2_daemon_mib} if settings.pm2 else {}
 
 
-def _process_mib(settings: NodeSettings, old_space_mib: float, connections_mib: float) -> float:
-    return (old_space_mib + PRIORS.node_beside_mib + settings.external_mib) / FILLED + connections_mib
+def _process(declaration: Declaration, chain: Chain, name: str, count: int) -> Process:
+    app, settings = apps_of(declaration)[name]
+    return Process(app, settings, sum(chain.connection_parts(name).values()), count)
 
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
@@ -80,16 +91,16 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
 
 
 def _of_app(name: str, settings: NodeSettings, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
-    app, cores = declaration.apps[name], declaration.hardware.cpu_cores
-    room_mib = grant.memory_mib - sum(_beside(app, settings).values())
-    processes = _processes(name, settings, chain, room_mib, grant)
+    cores = declaration.hardware.cpu_cores
+    room_mib = grant.memory_mib - sum(_daemon(settings).values())
+    processes = _processes(name, declaration, chain, room_mib, grant)
     count = int(processes.value)
     each_mib = room_mib / count
     threads = settings.pool_threads or max(POOL_THREADS, cores)
     found: dict[str, Derived] = {
         "processes": processes,
         "backlog": chain.numbers["backlog"],
-        "old_space": _old_space(name, settings, each_mib, sum(chain.connection_parts(name).values()), count),
+        "old_space": _old_space(name, _process(declaration, chain, name, count), each_mib),
         "pool_threads": pinned(threads, "threads", f"apps.{name}.node.pool_threads")
         if settings.pool_threads
         else derived(
@@ -123,32 +134,39 @@ def _of_app(name: str, settings: NodeSettings, declaration: Declaration, chain: 
     return found
 
 
-def _processes(name: str, settings: NodeSettings, chain: Chain, room_mib: float, grant: Grant) -> Derived:
+def _processes(name: str, declaration: Declaration, chain: Chain, room_mib: float, grant: Grant) -> Derived:
     wanted = chain.of_taker(name)["processes"]
-    if settings.processes is not None:
+    if apps_of(declaration)[name][1].processes is not None:
         return wanted
-    floor_mib = settings.old_space_mib or PRIORS.node_old_space_floor_mib
-    each_mib = _process_mib(settings, floor_mib, sum(chain.connection_parts(name).values()))
-    fits = max(1, int(room_mib / each_mib + 1e-9))
-    because = f"{wanted.because}; {fits} of {each_mib:.0f} MiB fit into {grant.memory_mib} MiB"
-    return derived(min(int(wanted.value), fits), "processes", because, *wanted.inputs, f"ledger.{name}")
+    # two hold all long-lived connections each, three half of them: more processes may need less memory each
+    count, each_mib = 1, 0.0
+    for fewer in range(int(wanted.value), 0, -1):
+        one = _process(declaration, chain, name, fewer)
+        count, each_mib = fewer, one.size_mib(one.least_mib)
+        if fewer * each_mib <= room_mib + 1e-9:
+            break
+    because = f"{wanted.because}; {count} of {each_mib:.0f} MiB fit into {grant.memory_mib} MiB"
+    return derived(count, "processes", because, *wanted.inputs, f"ledger.{name}")
 
 
-def _old_space(name: str, settings: NodeSettings, each_mib: float, connections_mib: float, count: int) -> Derived:
-    if settings.old_space_mib is not None:
-        return pinned(settings.old_space_mib, "MiB", f"apps.{name}.node.old_space_mib")
-    outside_mib = PRIORS.node_beside_mib + settings.external_mib
-    room_mib = round_down(FILLED * (each_mib - connections_mib) - outside_mib + 1e-9, 1)
-    because = f"{FILLED} of {each_mib - connections_mib:.0f} MiB, less {outside_mib:g} for what is beside it"
-    if room_mib > MOST_OLD_SPACE_MIB:
+def _old_space(name: str, one: Process, each_mib: float) -> Derived:
+    if one.settings.old_space_mib is not None:
+        return pinned(one.settings.old_space_mib, "MiB", f"apps.{name}.node.old_space_mib")
+    old_space_mib = one.old_space_mib(each_mib)
+    beside_mib = one.pools_mib + sum(one.upload_parts.values())
+    because = f"{FILLED} of {each_mib - beside_mib:.0f} MiB, less {one.outside_mib:g} for what is beside it"
+    if old_space_mib >= MOST_OLD_SPACE_MIB:
         because = "a larger heap is collected in pauses that visitors notice"
+    if one.held_parts:
+        because += f"; with room for {', '.join(one.held_parts)}"
     return derived(
-        min(room_mib, MOST_OLD_SPACE_MIB),
+        old_space_mib,
         "MiB",
-        because if count == 1 else f"of each process; {because}",
+        because if one.count == 1 else f"of each process; {because}",
         f"ledger.{name}",
         f"{name}.processes",
         "priors.node_beside_mib",
+        *(f"apps.{name}.websockets.{key}" for key in ("connections", "memory_kib") if one.held_parts),
     )
 
 
@@ -156,10 +174,12 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer a smaller heap where nobody pinned it, fewer processes where they are pinned, and no PM2."""
     for name, (app, settings) in apps_of(declaration).items():
         where = f"apps.{name}.node"
-        if (settings.old_space_mib or PRIORS.node_old_space_floor_mib) > SMALL_OLD_SPACE_MIB:
+        one = Process(app, settings, 0, settings.processes or 1)
+        small_mib = SMALL_OLD_SPACE_MIB + ceil(sum(one.held_parts.values()))
+        if one.least_mib > small_mib:
             yield Remedy(
-                f"{where}.old_space_mib: {SMALL_OLD_SPACE_MIB}, if you measured that it needs no more",
-                _with(declaration, name, app, settings, old_space_mib=SMALL_OLD_SPACE_MIB),
+                f"{where}.old_space_mib: {small_mib}, if you measured that it needs no more",
+                _with(declaration, name, app, settings, old_space_mib=small_mib),
             )
         if (settings.processes or 1) > 1:
             yield Remedy(f"{where}.processes: 1", _with(declaration, name, app, settings, processes=1))
@@ -180,6 +200,11 @@ def contradictions(declaration: Declaration) -> Contradictions:
     first = next((settings.version for _, settings in apps_of(declaration).values()), "")
     for name, (app, settings) in apps_of(declaration).items():
         yield from jobs_without_room(name, app, runner_of(name), "a process of Node.js")
+        held = Process(app, settings, 0, settings.processes or 1).held_parts
+        least_mib = ceil(sum(held.values())) + LEAST_JOB_OLD_SPACE_MIB
+        if held and settings.old_space_mib is not None and settings.old_space_mib < least_mib:
+            why = f"{', '.join(held)} are in it, and the app's own objects; write at least {least_mib}"
+            yield ("apps", name, "node", "old_space_mib"), why
         if settings.version != first:
             yield ("apps", name, "node", "version"), f"a host has one nodejs package; another app has version {first}"
         if settings.pm2 and settings.port is not None:

@@ -10,47 +10,18 @@ from typing import Any
 import pytest
 from hosts import AppDatabase, app, host
 from hypothesis import given, settings, strategies as st
+from runtime_hosts import UNITS, go_app, host_of, java_app, node_app, rendered, text_of
 
 from deployer.allocate import allocate
 from deployer.app import BackgroundWorker, Timer
 from deployer.budget import HostBudget
-from deployer.declaration import Declaration
 from deployer.errors import BudgetError, UsageError
 from deployer.priors import PRIORS
 from deployer.release import read_release
-from deployer.render import Rendered, render
+from deployer.render import render
 from deployer.services import go, java, node
-from deployer.services.go import GoSettings
 from deployer.services.java import JavaSettings
 from deployer.services.java.links import JAVA
-from deployer.services.node import NodeSettings
-
-UNITS = "/etc/systemd/system"
-
-
-def node_app(**said: Any) -> Any:
-    return app(gunicorn=None, node=NodeSettings(script="server.js", **said), database=AppDatabase())
-
-
-def java_app(**said: Any) -> Any:
-    return app(gunicorn=None, java=JavaSettings(jar="quotes.jar", **said), database=None)
-
-
-def go_app(**said: Any) -> Any:
-    return app(gunicorn=None, go=GoSettings(program="bin/shortener", **said), database=None)
-
-
-def host_of(one: Any, **more: Any) -> Declaration:
-    sizes = {"cpu_cores": 2, "memory_mib": 2048, "connections": 200}
-    return host(apps={"shop": one}, **(sizes | more))
-
-
-def rendered(declaration: Declaration) -> Rendered:
-    return render(declaration, allocate(declaration))
-
-
-def text_of(result: Rendered, path: str) -> str:
-    return next(file.content for file in result.files if file.path == path).decode()
 
 
 def node_process_mib(budget: HostBudget) -> float:
@@ -284,10 +255,20 @@ def test_go_s_runtime_is_told_nine_tenths_of_its_memory() -> None:
 
 
 def test_go_s_collector_is_left_room_to_rest() -> None:
-    assert not list(go.SERVICE.contradictions(host_of(go_app(memory_mib=72))))
-    ((path, message),) = go.SERVICE.contradictions(host_of(go_app(memory_mib=70)))
+    assert not list(go.SERVICE.contradictions(host_of(go_app(memory_mib=76))))
+    ((path, message),) = go.SERVICE.contradictions(host_of(go_app(memory_mib=75)))
     assert path == ("apps", "shop", "go", "memory_mib")
-    assert "write at least 72" in message
+    assert "write at least 76" in message
+
+
+def test_a_job_of_go_s_has_room_for_a_collector_that_rests() -> None:
+    for memory_mib, refused in ((71, True), (72, False)):
+        found = list(go.SERVICE.contradictions(host_of(job_of(go_app(), command=("tidy",), memory_mib=memory_mib))))
+        assert [path[-1] for path, _ in found] == ["memory_mib"] * refused
+    unit = text_of(rendered(host_of(job_of(go_app(), command=("tidy",)))), f"{UNITS}/app-shop-worker@.service")
+    assert '"GOMEMLIMIT=86MiB"' in unit
+    script = job_of(go_app(), command=("bin/clean.sh",), memory_mib=32)
+    assert not list(go.SERVICE.contradictions(host_of(script)))
 
 
 def test_a_program_that_was_not_built_is_missed_before_the_host_is_touched(tmp_path: Path) -> None:
