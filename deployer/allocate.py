@@ -13,7 +13,7 @@ from deployer.chain import connection_chain
 from deployer.declaration import Declaration
 from deployer.disk import ROOM, disk_of
 from deployer.errors import BudgetError
-from deployer.knobs import without_server
+from deployer.knobs import with_connections, without_server
 from deployer.limits import binding_resource, limits_of
 from deployer.links import Chain
 from deployer.numbers import Numbers
@@ -46,7 +46,18 @@ def allocate(declaration: Declaration) -> HostBudget:
     if int(disk[ROOM].value) < 0:
         raise disk_refusal(declaration, disk, Search(_remedies, disk_shortage_mib))
     processes = {taker: int(found["processes"].value) for taker, found in numbers.items() if "processes" in found}
-    limits = limits_of(declaration, {claim.taker: claim for claim in claims}, grants, numbers, disk)
+
+    def missing_mib(visitors: int) -> float:
+        return shortage_mib(with_connections(declaration, visitors))
+
+    limits = limits_of(
+        declaration,
+        {claim.taker: claim for claim in claims},
+        numbers,
+        disk,
+        remainder_mib=available - sum(claim.fixed_mib for claim in claims),
+        missing_mib=missing_mib,
+    )
     budget = HostBudget(
         host=declaration.host,
         usable_mib=usable,
@@ -57,7 +68,7 @@ def allocate(declaration: Declaration) -> HostBudget:
         numbers=numbers,
         limits=limits,
         disk=disk,
-        binds_first=binding_resource(declaration, limits),
+        binds_first=binding_resource(declaration, limits, missing_mib),
     )
     if budget.spare_mib < 0:
         raise BudgetError(f"a fault of ours: {-budget.spare_mib} MiB were given away twice", where=declaration.host)

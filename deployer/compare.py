@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from deployer.allocate import allocate, shortage_mib
 from deployer.budget import HostBudget
+from deployer.catalog import SERVICES
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError, UsageError
 from deployer.hardware import Hardware
@@ -38,7 +39,7 @@ class Column:
         size: The size.
         budget: The budget for it; None if it does not fit.
         missing_mib: Memory that is missing, MiB; 0 if it fits, or if something else than memory is wrong.
-        reason: The first line of why it does not fit.
+        reason: The first line of why it does not fit, or what of the declaration such a size contradicts.
     """
 
     size: Size
@@ -87,6 +88,10 @@ def compare(declaration: Declaration, sizes: Sequence[Size]) -> tuple[Column, ..
 def _column(declaration: Declaration, size: Size) -> Column:
     hardware = declaration.hardware.model_copy(update={"cpu_cores": size.cpu_cores, "memory_mib": size.memory_mib})
     changed = declaration.model_copy(update={"hardware": hardware})
+    contradiction = next((one for service in SERVICES for one in service.contradictions(changed)), None)
+    if contradiction is not None:
+        place, message = contradiction
+        return Column(size, None, 0, f"{'.'.join(map(str, place))}: {message}")
     try:
         return Column(size, allocate(changed))
     except BudgetError as error:

@@ -78,11 +78,7 @@ def _knobs(declaration: Declaration) -> Iterator[Knob]:
     held = [app.websockets.connections for app in declaration.apps.values() if app.websockets is not None]
     fewest = max(FEWEST_CONNECTIONS, wanted // FEWEST_SHARE, *held, 0)
 
-    def with_connections(number: int) -> Declaration:
-        target = declaration.target.model_copy(update={"connections": number})
-        return declaration.model_copy(update={"target": target})
-
-    yield Knob("target.connections", wanted, fewest, with_connections)
+    yield Knob("target.connections", wanted, fewest, lambda number: with_connections(declaration, number))
     for name, app in declaration.apps.items():
         for key in ("uploads_at_once", "max_upload_mib"):
             usual = int(App.model_fields[key].default)
@@ -108,6 +104,12 @@ def _of_websockets(declaration: Declaration, name: str, held: Websockets, key: s
 def _with_app(declaration: Declaration, name: str, **changes: Any) -> Declaration:
     apps = {**declaration.apps, name: declaration.apps[name].model_copy(update=changes)}
     return declaration.model_copy(update={"apps": apps})
+
+
+def with_connections(declaration: Declaration, connections: int) -> Declaration:
+    """Give the host with another number of visitors."""
+    changed = declaration.target.model_copy(update={"connections": connections})
+    return declaration.model_copy(update={"target": changed})
 
 
 def without_server(declaration: Declaration, server: str) -> Declaration:

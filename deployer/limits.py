@@ -5,10 +5,10 @@ Held visitors each ask for a page every ``target.page_every_s`` seconds (Little'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil, floor
 
-from deployer.budget import Claim, Grant
+from deployer.budget import STEP_MIB, Claim
 from deployer.declaration import Declaration
 from deployer.disk import ROOM
 from deployer.numbers import Derived, Numbers, default, derived
@@ -18,23 +18,31 @@ SECONDS_PER_MONTH = 30 * 24 * 3600
 #: What systemd gives as the hard limit on Debian and Ubuntu; a container may have less, which deploy checks.
 DESCRIPTORS = 524_288
 VISITORS = "visitors"
+#: A limit of memory is looked for until it is known to one part in so many.
+EXACT = 256
+
+#: Says how much memory would be missing with so many visitors, MiB; 0 or less if they fit.
+Missing = Callable[[int], float]
 
 
 def limits_of(
     declaration: Declaration,
     claims: Mapping[str, Claim],
-    grants: Mapping[str, Grant],
     numbers: Mapping[str, Numbers],
     disk: Numbers,
+    *,
+    remainder_mib: int,
+    missing_mib: Missing,
 ) -> Numbers:
     """Work out what memory, processor, link, traffic, descriptors and disk carry, as far as they are declared.
 
     Args:
         declaration: The host.
         claims: What was asked of memory, by taker.
-        grants: What was given, by taker.
         numbers: The settings that follow, by taker.
         disk: What the disk is filled with.
+        remainder_mib: What the floors leave of the memory, MiB.
+        missing_mib: Tells what more visitors would take.
 
     Returns:
         In visitors: ``memory``, ``processor``, ``descriptors``, ``computing`` (every page made anew), ``link``,
@@ -42,7 +50,7 @@ def limits_of(
     """
     found: dict[str, Derived] = {}
     if "nginx" in claims:
-        found |= _of_machine(declaration, grants)
+        found |= _of_machine(declaration, claims, remainder_mib, missing_mib)
     if (computing := _computing(declaration, numbers)) is not None:
         found["computing"] = computing
     keepalive = numbers.get("nginx", {}).get("keepalive_timeout")
@@ -60,20 +68,22 @@ def limits_of(
     return found
 
 
-def _of_machine(declaration: Declaration, grants: Mapping[str, Grant]) -> Numbers:
+def _of_machine(
+    declaration: Declaration, claims: Mapping[str, Claim], remainder_mib: int, missing_mib: Missing
+) -> Numbers:
     hardware, target = declaration.hardware, declaration.target
-    elastic = sum(grant.elastic_mib for grant in grants.values())
-    each_kib, tls = _visitor_kib(declaration)
     rate = PRIORS.cached_req_per_s_per_core * hardware.cpu_cores
+    carried = _fit_into_memory(declaration, remainder_mib, missing_mib)
+    more = carried - target.connections
     return {
         "memory": derived(
-            int(target.connections + elastic * 1024 / each_kib),
+            carried,
             VISITORS,
-            f"{target.connections} are paid for, {elastic} MiB beyond the floors at {each_kib:g} KiB each",
+            f"{target.connections} are paid for; {more} more fit into the {remainder_mib} MiB that floors leave"
+            + (f", some {remainder_mib * 1024 / more:.0f} KiB each" if more else ""),
             "target.connections",
-            "priors.socket_kib",
-            f"priors.nginx_connection_{'tls' if tls else 'plain'}_kib",
-            *(f"ledger.{taker}" for taker, grant in grants.items() if grant.elastic_mib),
+            "remainder_mib",
+            *(f"ledger.{taker}.floor" for taker in claims),
         ),
         "processor": derived(
             int(rate * target.page_every_s),
@@ -87,10 +97,18 @@ def _of_machine(declaration: Declaration, grants: Mapping[str, Grant]) -> Number
     }
 
 
-def _visitor_kib(declaration: Declaration) -> tuple[float, bool]:
-    tls = any(app.tls is not None for app in declaration.apps.values())
-    each_kib = PRIORS.nginx_connection_tls_kib if tls else PRIORS.nginx_connection_plain_kib
-    return PRIORS.socket_kib + each_kib, tls
+def _fit_into_memory(declaration: Declaration, remainder_mib: int, missing_mib: Missing) -> int:
+    """Find how many visitors fit if the floors may have all memory: declared as target, they are not refused."""
+    fits = declaration.target.connections
+    least_kib = PRIORS.socket_kib + PRIORS.nginx_connection_plain_kib
+    too_many = fits + ceil((remainder_mib + STEP_MIB) * 1024 / least_kib) + 1
+    while too_many - fits > max(1, fits // EXACT):
+        middle = (fits + too_many) // 2
+        if missing_mib(middle) <= 0:
+            fits = middle
+        else:
+            too_many = middle
+    return fits
 
 
 def _longest_computing(declaration: Declaration) -> tuple[str, str, float] | None:
@@ -193,7 +211,7 @@ def first_to_end(limits: Numbers) -> str | None:
     return min(carried, key=lambda name: carried[name]) if carried else None
 
 
-def binding_resource(declaration: Declaration, limits: Numbers) -> str:
+def binding_resource(declaration: Declaration, limits: Numbers, missing_mib: Missing) -> str:
     """Say which resource ends first, if that is before all visitors of the target are there, and what would help."""
     name = first_to_end(limits)
     if name is None:
@@ -203,11 +221,11 @@ def binding_resource(declaration: Declaration, limits: Numbers) -> str:
         short, aim, who = f", fewer than the {wanted} of the target", wanted, f"{wanted}"
     else:
         short, aim, who = "", 2 * carried, "twice as many"
-    takes = _takes(declaration, name, aim, carried)
+    takes = _takes(declaration, name, aim, carried, missing_mib)
     return f"{name}: {carried} visitors{short} ({limits[name].because}); {who} would take {takes}"
 
 
-def _takes(declaration: Declaration, name: str, visitors: int, carried: int) -> str:
+def _takes(declaration: Declaration, name: str, visitors: int, carried: int, missing_mib: Missing) -> str:
     """Say how much of a resource would carry so many visitors."""
     target = declaration.target
     pages_per_s = visitors / target.page_every_s
@@ -216,8 +234,7 @@ def _takes(declaration: Declaration, name: str, visitors: int, carried: int) -> 
     match name:
         case "memory":
             kept = PRIORS.system_share + PRIORS.page_cache_share + PRIORS.safety_share
-            beyond_mib = (visitors - carried) * _visitor_kib(declaration)[0] / 1024
-            return f"{ceil(beyond_mib / (1 - kept) / PRIORS.usable_share)} MiB more memory"
+            return f"{ceil(missing_mib(visitors) / (1 - kept) / PRIORS.usable_share)} MiB more memory"
         case "processor":
             return _cores(ceil(pages_per_s / PRIORS.cached_req_per_s_per_core))
         case "computing":

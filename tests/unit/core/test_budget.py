@@ -212,8 +212,29 @@ def test_an_answer_may_take_as_long_as_the_app_s_own_timeout():
     assert cut_after(300) > 300
 
 
-def test_memory_counts_visitors_at_the_price_that_the_ledger_takes():
-    for tls, each_kib in ((TLS, 96), (None, 68)):
-        budget = allocate(host(apps={"blog": app(tls=tls)}))
-        assert f"at {each_kib} KiB each" in budget.limits["memory"].because
+@pytest.mark.parametrize(("cpu_cores", "memory_mib"), [(1, 1024), (2, 4096), (8, 12_288)])
+@pytest.mark.parametrize("tls", [TLS, None], ids=["tls", "plain"])
+def test_so_many_visitors_as_memory_carries_can_be_declared_and_hardly_more(cpu_cores, memory_mib, tls):
+    def with_visitors(connections):
+        shape = {"cpu_cores": cpu_cores, "memory_mib": memory_mib, "hardware": {"disk_gib": 200}}
+        return host(apps={"blog": app(tls=tls)}, connections=connections, **shape)
+
+    carried = int(allocate(with_visitors(1000)).limits["memory"].value)
+    assert carried > 1000
+    allocate(with_visitors(carried))
+    with pytest.raises(BudgetError):
+        allocate(with_visitors(carried + 2 + carried // 200))
+
+
+def test_what_twice_the_visitors_would_take_is_memory_enough_for_them():
+    declaration = host(memory_mib=4096, hardware={"disk_gib": 200})
+    budget = allocate(declaration)
+    visitors, more_mib = map(int, re.search(r"^memory: (\d+) visitors.* take (\d+) MiB", budget.binds_first).groups())
+    larger = host(memory_mib=4096 + more_mib, connections=2 * visitors, hardware={"disk_gib": 200})
+    allocate(larger)
+    with pytest.raises(BudgetError):
+        allocate(host(memory_mib=4096 + more_mib - 64, connections=2 * visitors, hardware={"disk_gib": 200}))
+
+
+def test_processor_is_named_as_people_say_it():
     assert "on 1 core x" in allocate(host()).limits["processor"].because
