@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deployer.apps.places import AppPlaces
-from deployer.budget import Grant
+from deployer.budget import Grant, usable_mib
 from deployer.declaration import Declaration
 from deployer.links import Chain
-from deployer.numbers import Numbers, default, derived
+from deployer.numbers import Derived, Numbers, default, derived
 
 #: What a process may reach: nothing but unix sockets, this host, or the world.
 Network = Literal["none", "loopback", "internet"]
@@ -93,17 +93,11 @@ def unit_numbers(
     """
     connections, taker = declaration.target.connections, f"ledger.{grant.taker}"
     memory_mib = grant.memory_mib // processes
-    swap_mib = memory_mib // 4 if declaration.swap_mib else 0
+    swap = _swap(declaration, grant.taker, memory_mib)
     shared = f", for {processes} processes" if processes > 1 else ""
     found = {
         "MemoryMax": derived(memory_mib, "MiB", f"fixed {grant.fixed_mib} + share {grant.elastic_mib}{shared}", taker),
-        "MemorySwapMax": derived(
-            swap_mib,
-            "MiB",
-            "a quarter of MemoryMax" if swap_mib else "the host has no swap",
-            "hardware.swap_mib",
-            *([f"{grant.taker}.MemoryMax"] if swap_mib else []),
-        ),
+        "MemorySwapMax": swap,
         "TasksMax": derived(tasks, "tasks", tasks_because, *(tasks_from or (taker,))),
         "LimitNOFILE": derived(
             max(8192, connections + 1024),
@@ -113,8 +107,8 @@ def unit_numbers(
         ),
         "TimeoutStopSec": default(stop_s, "s", "what it has begun is finished first"),
     }
-    if swap_mib:
-        # without swap there is nothing to reclaim: a unit above MemoryHigh would stand still and never be ended
+    if int(swap.value) >= memory_mib - memory_mib * 9 // 10:
+        # with less swap there is nothing to reclaim: a unit above MemoryHigh would stand still and never be ended
         found["MemoryHigh"] = derived(
             memory_mib * 9 // 10,
             "MiB",
@@ -122,3 +116,15 @@ def unit_numbers(
             f"{grant.taker}.MemoryMax",
         )
     return found
+
+
+def _swap(declaration: Declaration, taker: str, memory_mib: int) -> Derived:
+    """Give a unit as much of the swap as its MemoryMax is of all memory, so that no two are given the same."""
+    if not declaration.swap_mib:
+        return derived(0, "MiB", "the host has no swap", "hardware.swap_mib")
+    quarter_mib, usable = memory_mib // 4, usable_mib(declaration)
+    part_mib = declaration.swap_mib * memory_mib // usable
+    because = f"of {declaration.swap_mib} MiB as much as MemoryMax is of {usable}"
+    because = "a quarter of MemoryMax" if quarter_mib <= part_mib else because
+    inputs = ("hardware.swap_mib", f"{taker}.MemoryMax", *(() if quarter_mib <= part_mib else ("usable_mib",)))
+    return derived(min(quarter_mib, part_mib), "MiB", because, *inputs)

@@ -324,3 +324,33 @@ def test_what_an_app_spools_is_on_the_disk_and_not_in_memory(one: Any) -> None:
         assert "PrivateTmp=yes\n" in unit  # it makes /var/tmp writable where ProtectSystem=strict makes nothing so
         assert ("-Djava.io.tmpdir=/var/tmp" in unit) == (one.run_by("java") is not None)
     assert all(command.environment["TMPDIR"] == "/var/tmp" for command in result.wanted.commands)
+
+
+@settings(max_examples=60, deadline=None)
+@given(swap_mib=st.integers(0, 8192), memory_mib=st.integers(2048, 16_384), processes=st.integers(1, 4))
+def test_no_swap_is_given_twice_and_only_what_has_some_is_slowed_down(
+    *, swap_mib: int, memory_mib: int, processes: int
+) -> None:
+    apps = {
+        name: one.model_copy(update={"server_names": (f"{name}.example",)})
+        for name, one in {
+            "node": node_app(processes=processes),
+            "java": java_app(processes=2),
+            "py": job_of(app(), command=("work",), processes=3),
+        }.items()
+    }
+    declaration = host(apps=apps, cpu_cores=2, memory_mib=memory_mib, hardware={"swap_mib": swap_mib})
+    try:
+        result = render(declaration, allocate(declaration))
+    except BudgetError:
+        return
+    given_mib = 0
+    for taker, count in {"node": processes, "java": 2, "py": 1, "py-worker": 3}.items():
+        numbers = {name: number.value for name, number in result.budget.numbers[taker].items()}
+        given_mib += count * int(numbers["MemorySwapMax"])
+        beyond_mib = int(numbers["MemoryMax"]) // 10
+        if "MemoryHigh" in numbers:
+            assert int(numbers["MemorySwapMax"]) >= int(numbers["MemoryMax"]) - int(numbers["MemoryHigh"]) > 0
+        else:
+            assert int(numbers["MemorySwapMax"]) <= beyond_mib
+    assert given_mib <= swap_mib
