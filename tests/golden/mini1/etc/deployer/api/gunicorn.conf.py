@@ -9,8 +9,6 @@
 #   max_requests = 20000 requests: a worker is replaced now and then, against leaks; a tenth of it is jitter (default)
 #   max_requests_jitter = 2000 requests: a tenth: workers are not all replaced at once (derived)
 
-import socket
-
 # The socket is systemd's (app-api.socket); gunicorn takes it over from LISTEN_FDS.
 workers = 2
 worker_class = "uvicorn_worker.UvicornWorker"
@@ -30,7 +28,9 @@ loglevel = "info"
 proc_name = "api"
 
 
-def post_fork(_server, _worker):
-    # a worker with an event loop listens again: gunicorn's own asks for 100 then, aiohttp's for 128
-    listen = socket.socket.listen
-    socket.socket.listen = lambda self, *_theirs: listen(self, backlog)
+def post_worker_init(worker):
+    # an event loop listens again: gunicorn's own worker asks for 100 then, aiohttp's for 128, uvicorn's for what is right
+    loop = getattr(worker, "loop", None)
+    if loop is not None:
+        listen = loop.create_server
+        loop.create_server = lambda *server, **how: listen(*server, **{**how, "backlog": backlog})
