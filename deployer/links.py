@@ -30,6 +30,7 @@ class Access:
         groups: System groups that may open the server's socket.
         after: Units that must be up before the app.
         connection_parts: Memory that each connection costs the app's own process, MiB, by name.
+        connection_inputs: What that is worked out from, by path as in ``Derived.inputs``.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Access:
     groups: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     connection_parts: Mapping[str, float] = field(default_factory=dict)
+    connection_inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,12 @@ class Chain:
             for access in self.access.get(link.app, {}).values()
             for name, mib in access.connection_parts.items()
         }
+
+    def connection_inputs(self, taker: str) -> tuple[str, ...]:
+        """Name what that price is worked out from; nothing where connections cost the process nothing."""
+        priced = [one for one in self.access.get(self.links[taker].app, {}).values() if one.connection_parts]
+        pool = (f"{taker}.pool_size",) if priced else ()
+        return (*pool, *(path for one in priced for path in one.connection_inputs))
 
 
 def pools_of(declaration: Declaration, chain: Chain, server: str) -> str:

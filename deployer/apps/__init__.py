@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.apps.claims import beside_parts, long_lived_parts, upload_parts
+from deployer.apps.claims import beside_inputs, beside_parts, long_lived_parts, upload_parts
 from deployer.apps.disk import releases_on_disk
 from deployer.apps.jobs import jobs_without_room
 from deployer.apps.places import AppPlaces
@@ -19,6 +19,7 @@ __all__ = [
     "app_links",
     "app_wanted",
     "apps_run_by",
+    "beside_inputs",
     "beside_parts",
     "jobs_without_room",
     "long_lived_parts",

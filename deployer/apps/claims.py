@@ -32,5 +32,11 @@ def upload_parts(app: App, processes: int = 1) -> Mapping[str, float]:
     return {f"{count} uploads of {PRIORS.upload_mib:g} MiB in memory": count * PRIORS.upload_mib}
 
 
+def beside_inputs(name: str, app: App) -> tuple[str, ...]:
+    """Name what those prices are worked out from, by path as in ``Claim.inputs``."""
+    held = () if app.websockets is None else ("websockets.connections", "websockets.memory_kib")
+    return (*(f"apps.{name}.{key}" for key in (*held, "uploads_at_once")), "priors.upload_mib")
+
+
 def _of_one(together: int, processes: int) -> int:
     return ceil(together / max(1, processes - 1))

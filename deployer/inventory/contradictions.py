@@ -7,6 +7,7 @@ from ipaddress import ip_network
 
 from deployer.catalog import SERVICES, runners
 from deployer.explain import ROOTS
+from deployer.hardware import Declared
 from deployer.inventory.models import Host, declaration_of
 from deployer.inventory.problems import Problem, ValuePath
 from deployer.inventory.tree import MergedTree
@@ -28,7 +29,9 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
         tree: The files' content and positions.
     """
     declaration = declaration_of(name, host)
-    found = [problem for check in (_apps, _server_names, _servers, _uses, _load, _login) for problem in check(host)]
+    found = [
+        problem for check in (_apps, _server_names, _servers, _uses, _pools, _load, _login) for problem in check(host)
+    ]
     found += [problem for service in SERVICES for problem in service.contradictions(declaration)]
     for path, message in found:
         full: ValuePath = ("hosts", name, *path)
@@ -97,6 +100,19 @@ def _uses(host: Host) -> Found:
                 yield place, f"{server} is there twice"
             elif server in declaration.databases and declaration.database_of(name) != server:
                 yield place, f"what an app has in {server} is its database; write database: {{server: {server}}}"
+
+
+def _pools(host: Host) -> Found:
+    declaration = declaration_of("", host)
+    for name, app in host.apps.items():
+        if declaration.servers_of(name):
+            continue
+        said: dict[ValuePath, Declared | None] = {("apps", name, key): app.run_by(key) for key in app.runners}
+        said |= {("apps", name, "background", job): one for job, one in app.background.items()}
+        said |= {("apps", name, "timers", job): one for job, one in app.timers.items()}
+        for place, one in said.items():
+            if one is not None and "pool_size" in one.model_fields_set and getattr(one, "pool_size", None):
+                yield (*place, "pool_size"), "the app opens connections to no server here; write uses, or leave it out"
 
 
 def _load(host: Host) -> Found:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 
 from deployer.app import App
-from deployer.apps import beside_parts, jobs_without_room, unit_numbers
+from deployer.apps import beside_inputs, beside_parts, jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -36,7 +36,9 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     found = []
     for name, (app, settings) in apps_of(declaration).items():
         if settings.memory_mib is not None:
-            found.append(Claim(name, {"one process": float(settings.memory_mib)}))
+            found.append(
+                Claim(name, {"one process": float(settings.memory_mib)}, inputs=(f"apps.{name}.go.memory_mib",))
+            )
             continue
         held = beside_parts(app)
         held_mib = sum(held.values())
@@ -46,7 +48,8 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
             f"so that {MEMORY_SHARE} of it all hold them": held_mib / MEMORY_SHARE - held_mib,
             **chain.connection_parts(name),
         }
-        found.append(Claim(name, parts, weight=WEIGHT, cap_mib=MOST_SHARE_MIB, because="a larger heap"))
+        inputs = ("priors.go_floor_mib", *beside_inputs(name, app), *chain.connection_inputs(name))
+        found.append(Claim(name, parts, weight=WEIGHT, cap_mib=MOST_SHARE_MIB, because="a larger heap", inputs=inputs))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from deployer.app import App
-from deployer.apps import beside_parts, unit_numbers
+from deployer.apps import beside_inputs, beside_parts, unit_numbers
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
 from deployer.links import Chain
@@ -39,8 +39,8 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         inputs = (
             "priors.gunicorn_master_mib",
             *_inputs(name, settings),
-            f"apps.{name}.uploads_at_once",
-            "priors.upload_mib",
+            *beside_inputs(name, app),
+            *chain.connection_inputs(name),
         )
         found.append(
             Claim(
@@ -72,11 +72,12 @@ def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, cha
         count = min(int(wanted.value), fits)
         because = f"{wanted.because}; {fits} fit into {grant.memory_mib} MiB"
         workers = derived(count, "processes", because, *wanted.inputs, f"ledger.{name}")
-    timeout_at = f"apps.{name}.gunicorn.timeout_s"
     found: dict[str, Derived] = {
         "workers": workers,
         "threads": chain.of_taker(name)["threads"],
-        "timeout": pinned_or_default(settings.timeout_s, 30, "s", timeout_at, "a silent worker is replaced then"),
+        "timeout": pinned(settings.timeout_s, "s", f"apps.{name}.gunicorn.timeout_s")
+        if "timeout_s" in settings.model_fields_set
+        else default(settings.timeout_s, "s", "a silent worker is replaced then"),
         "graceful_timeout": default(GRACEFUL_TIMEOUT_S, "s", "less than the unit's TimeoutStopSec"),
         "keepalive": default(KEEPALIVE_S, "s", "longer than nginx keeps an idle connection to the app"),
         "backlog": chain.numbers["backlog"],
@@ -99,11 +100,6 @@ def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, cha
     if "pool_size" in chain.of_taker(name):
         found["pool_size"] = chain.of_taker(name)["pool_size"]
     return found
-
-
-def pinned_or_default(value: int, usual: int, unit: str, where: str, because: str) -> Derived:
-    """Tell a value that the user wrote down from the usual one."""
-    return default(value, unit, because) if value == usual else pinned(value, unit, where)
 
 
 def _max_requests(name: str, settings: GunicornSettings, app: App, workers: int) -> Derived:
@@ -177,5 +173,9 @@ def contradictions(declaration: Declaration) -> Contradictions:
         if settings.request_memory_kib is not None and not settings.is_async:
             about = f"a worker of class {settings.worker_class} has one request in progress for each thread"
             yield (*place, "request_memory_kib"), f"{about}; put it into worker_memory_mib"
-        if (settings.wait_ms is None) != (settings.compute_ms is None):
+        if settings.is_async:
+            if settings.wait_ms is not None:
+                about = f"a worker of class {settings.worker_class} does other things while one request waits"
+                yield (*place, "wait_ms"), f"{about}, however long; leave it out"
+        elif (settings.wait_ms is None) != (settings.compute_ms is None):
             yield place, "wait_ms and compute_ms say something only together"

@@ -38,7 +38,7 @@ class GunicornSettings(Declared):
     )
     """gunicorn's worker class: sync or gthread run WSGI apps such as Flask; asgi and the default run FastAPI."""
     wait_ms: Annotated[float, Field(ge=0, le=600_000, strict=False)] | None = None
-    """How long a request waits for others (database, network) on the average, ms, if you measured it."""
+    """How long a request waits for others (database, network) on the average, ms, if you measured it: sync, gthread."""
     compute_ms: Annotated[float, Field(ge=0.001, le=600_000, strict=False)] | None = None
     """How long a request computes on the average, ms, if you measured it."""
     max_requests: Annotated[int, Field(ge=0, le=10_000_000)] | None = None

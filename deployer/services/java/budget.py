@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 
 from deployer.app import App
-from deployer.apps import jobs_without_room, long_lived_parts, unit_numbers, upload_parts
+from deployer.apps import beside_inputs, jobs_without_room, long_lived_parts, unit_numbers, upload_parts
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -58,8 +58,25 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         parts |= {f"{times}{part}": count * mib for part, mib in chain.connection_parts(name).items()}
         most_mib = machine.process_mib(max(MOST_HEAP_MIB, heap_mib)) - machine.process_mib(heap_mib)
         cap = 0 if settings.heap_mib else int(count * most_mib)
-        found.append(Claim(name, parts, weight=WEIGHT if cap else 0, cap_mib=cap, because="a larger heap"))
+        found.append(
+            Claim(
+                name,
+                parts,
+                weight=WEIGHT if cap else 0,
+                cap_mib=cap,
+                because="a larger heap",
+                inputs=(*_inputs(name, app, settings), *chain.connection_inputs(name)),
+            )
+        )
     return found
+
+
+def _inputs(name: str, app: App, settings: JavaSettings) -> Iterator[str]:
+    yield f"apps.{name}.java.heap_mib" if settings.heap_mib else "priors.java_heap_floor_mib"
+    if not settings.heap_mib:
+        yield from beside_inputs(name, app)
+    yield from (f"{name}.{part}" for part in ("processes", "metaspace", "code_cache", "direct", "stack", "threads"))
+    yield from (f"priors.java_{part}" for part in ("own_threads", "native_mib", "headroom_share", "g1_share"))
 
 
 def _held_parts(app: App, settings: JavaSettings) -> Mapping[str, float]:

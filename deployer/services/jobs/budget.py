@@ -91,7 +91,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         at = f"apps.{one.app}.{one.kind}.{one.name}"
         size = "memory_mib" if one.job.memory_mib else "command"
         inputs = [f"{at}.{size}", *([f"{at}.processes"] if isinstance(one.job, BackgroundWorker) else [])]
-        found.append(Claim(one.taker, parts, inputs=tuple(inputs)))
+        found.append(Claim(one.taker, parts, inputs=(*inputs, *chain.connection_inputs(one.taker))))
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 
 from deployer.app import App
-from deployer.apps import jobs_without_room, unit_numbers
+from deployer.apps import beside_inputs, jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -43,7 +43,7 @@ POOL_THREADS = 4
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     """Price each app: its first process is its floor, the others and larger heaps its share."""
     found = []
-    for name, (_, settings) in apps_of(declaration).items():
+    for name, (app, settings) in apps_of(declaration).items():
         wanted = chain.links[name].processes
         first = wanted if settings.processes is not None else 1
         one, all_of_them = (_process(declaration, chain, name, count) for count in (first, wanted))
@@ -61,9 +61,26 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         }
         cap = wanted * all_of_them.size_mib(all_of_them.most_mib) - first * one.size_mib(one.least_mib)
         found.append(
-            Claim(name, parts, weight=WEIGHT if cap >= 1 else 0, cap_mib=int(cap), because=_because(settings, wanted))
+            Claim(
+                name,
+                parts,
+                weight=WEIGHT if cap >= 1 else 0,
+                cap_mib=int(cap),
+                because=_because(settings, wanted),
+                inputs=(*_inputs(name, app, settings), *chain.connection_inputs(name)),
+            )
         )
     return found
+
+
+def _inputs(name: str, app: App, settings: NodeSettings) -> Iterator[str]:
+    where = f"apps.{name}.node"
+    yield f"{where}.old_space_mib" if settings.old_space_mib else "priors.node_old_space_floor_mib"
+    yield from ("priors.node_beside_mib", f"{where}.external_mib", *beside_inputs(name, app))
+    if settings.processes is not None:
+        yield f"{where}.processes"
+    if settings.pm2:
+        yield "priors.pm2_daemon_mib"
 
 
 def _because(settings: NodeSettings, wanted: int) -> str:

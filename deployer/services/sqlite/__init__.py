@@ -47,6 +47,7 @@ def access(declaration: Declaration, app: str) -> Access:
         },
         pool_variable="DB_POOL_SIZE",
         connection_parts={"SQLite's page cache": cache_kib / 1024},
+        connection_inputs=("services.sqlite.cache_kib",),
     )
 
 

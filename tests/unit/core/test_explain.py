@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hosts import MysqlSettings, app, gunicorn, host
+from hypothesis import HealthCheck, assume, given, settings
+from mixes import contradicts, hosts
 
 from deployer.allocate import allocate
-from deployer.errors import UsageError
+from deployer.errors import BudgetError, UsageError
 from deployer.explain import Step, explain, resolve
 from deployer.priors import PRIORS, prior
 from deployer.report.explain import explain_document
+from deployer.services.sqlite import SqliteSettings
 
 ROOT = Path(__file__).parents[3]
 TWO = {"a": app(), "b": app(server_names=("b.example",))}
@@ -117,3 +121,65 @@ def test_the_document_has_the_whole_tree():
     document = explain_document("test1", step)["step"]
     assert document["inputs"][0]["path"] == "nginx.worker_connections"
     assert {one["path"] for one in document["inputs"][0]["inputs"]} == {"target.connections", "hardware.cpu_cores"}
+
+
+#: How a way back may end: at what the inventory says, at a constant of ours, at a part that has its number here.
+ENDS = {"declared", "default", "prior", "part"}
+
+
+def leaves(step: Step) -> Iterator[Step]:
+    if not step.inputs:
+        yield step
+    for one in step.inputs:
+        yield from leaves(one)
+
+
+@given(hosts(idle_servers=False))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_every_floor_leads_back_to_what_is_declared_or_measured(declaration):
+    assume(not contradicts(declaration))
+    try:
+        budget = allocate(declaration)
+    except BudgetError:
+        return
+    for taker, claim in budget.claims.items():
+        assert claim.inputs, taker
+        step = explain(budget, declaration, f"ledger.{taker}.floor")
+        assert {one.provenance for one in leaves(step)} <= ENDS, [one.path for one in leaves(step)]
+        assert len(below(step)) > len(claim.parts) + 1
+        app = declaration.apps.get(taker)
+        # a pinned size is all of it: what visitors hold is in it, whatever it is
+        if app is not None and app.websockets is not None and any("long-lived" in part for part in claim.parts):
+            keys = {f"apps.{taker}.websockets.connections", f"apps.{taker}.websockets.memory_kib"}
+            assert keys <= below(step)
+
+
+@pytest.mark.parametrize(
+    ("runner", "found"),
+    [
+        ({"go": {"program": "x"}}, {"priors.go_floor_mib", "priors.upload_mib"}),
+        ({"go": {"program": "x", "memory_mib": 100}}, {"apps.blog.go.memory_mib"}),
+        ({"node": {"script": "x.js", "pm2": True}}, {"priors.node_beside_mib", "priors.pm2_daemon_mib"}),
+        ({"node": {"script": "x.js", "old_space_mib": 64}}, {"apps.blog.node.old_space_mib"}),
+        ({"java": {"jar": "x.jar"}}, {"priors.java_heap_floor_mib", "priors.java_classes", "blog.code_cache"}),
+        ({"java": {"jar": "x.jar", "classes": 3000}}, {"apps.blog.java.classes", "priors.java_headroom_share"}),
+        ({"gunicorn": gunicorn()}, {"priors.gunicorn_master_mib", "priors.upload_mib"}),
+    ],
+)
+def test_the_floor_of_whatever_runs_an_app_names_what_it_comes_from(runner, found):
+    declaration = host(apps={"blog": app(**{"gunicorn": None, **runner})}, memory_mib=2048)
+    assert found <= below(explain(allocate(declaration), declaration, "ledger.blog.floor"))
+
+
+def test_pages_of_sqlite_lead_back_to_its_cache():
+    declaration = host(apps={"blog": app(database={"server": "sqlite"})}, mysql=None)
+    declaration = declaration.model_copy(update={"settings": {**declaration.settings, "sqlite": SqliteSettings()}})
+    found = below(explain(allocate(declaration), declaration, "ledger.blog.floor"))
+    assert "services.sqlite.cache_kib" in found
+    assert any(path.endswith("blog.pool_size") for path in found)
+
+
+def test_a_pin_that_is_the_usual_value_is_a_pin():
+    budget = allocate(host(apps={"blog": app(gunicorn=gunicorn(timeout_s=30))}))
+    assert budget.numbers["blog"]["timeout"].provenance == "pinned"
+    assert allocate(host()).numbers["blog"]["timeout"].provenance == "default"

@@ -138,6 +138,21 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
             "mysql: {}, sqlite: {}, redis: {}}",
             "11: hosts.web1.apps.blog.database: which of the databases of this host? write server: one of mysql",
         ),
+        (
+            'module: "blog:app"}',
+            "module: 'a:b', wait_ms: 20, compute_ms: 5}",
+            "9: hosts.web1.apps.blog.gunicorn.wait_ms: a worker of class uvicorn_worker.UvicornWorker does other",
+        ),
+        (
+            'gunicorn: {module: "blog:app"}\n        server_names: [blog.example]\n        database: {}',
+            "gunicorn: {module: 'a:b', pool_size: 7}\n        server_names: [blog.example]",
+            "9: hosts.web1.apps.blog.gunicorn.pool_size: the app opens connections to no server here",
+        ),
+        (
+            "database: {}",
+            "background: {mail: {command: [mail], pool_size: 3}}",
+            "11: hosts.web1.apps.blog.background.mail.pool_size: the app opens connections to no server here",
+        ),
         ("database: {}", "session_cookie: a-b", "11: hosts.web1.apps.blog.session_cookie: expected"),
         ("database: {}", "login_path: /login?next=/", "11: hosts.web1.apps.blog.login_path: expected"),
     ],
