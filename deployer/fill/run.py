@@ -44,10 +44,9 @@ class Taken:
     sockets_mib: float = 0.0
     driven: bool = True
 
-    @property
-    def ratio(self) -> float:
-        """Predicted over measured, the kernel's part left out."""
-        return (self.predicted_mib - self.sockets_mib) / self.peak_mib if self.peak_mib else float("inf")
+    def ratio_to(self, peak_mib: float) -> float:
+        """Give predicted over measured, the kernel's part left out."""
+        return (self.predicted_mib - self.sockets_mib) / peak_mib if peak_mib else float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

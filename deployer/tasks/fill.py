@@ -55,22 +55,22 @@ def fill_host(
 
 def _text(entry: Entry, lifted: Filled, limited: Filled, seconds: int) -> tuple[str, bool]:
     hardware = entry.host.hardware
-    rows = [("", "predicted", "measured, no limits", "predicted / measured", "measured, limits", "outcome")]
+    rows = [("", "predicted", "measured, no limits", "measured, limits", "predicted / measured", "outcome")]
     missed = False
     peaks = {one.taker: one.peak_mib for one in limited.taken}
     for one in lifted.taken:
-        outcome = _outcome(one)
+        ratio = one.ratio_to(max(one.peak_mib, peaks[one.taker]))
+        outcome = _outcome(one, ratio)
         missed |= outcome.startswith("MISSED")
         predicted = f"{one.predicted_mib}" + (f" ({one.sockets_mib:.0f} of it sockets)" if one.sockets_mib else "")
-        rows.append(
-            (one.taker, predicted, f"{one.peak_mib:.0f}", f"{one.ratio:.2f}", f"{peaks[one.taker]:.0f}", outcome)
-        )
+        rows.append((one.taker, predicted, f"{one.peak_mib:.0f}", f"{peaks[one.taker]:.0f}", f"{ratio:.2f}", outcome))
     # visitors who are cut or sent away are told of, not judged: databases at their worst leave an app no processor
     missed |= bool(limited.oom_kills + limited.restarts)
     lines = [
         (
             f"host {entry.name}: {hardware.cpu_cores} core(s), {hardware.memory_mib} MiB; {seconds} s of all at once; "
-            "MiB of anonymous and shared memory, the most of samples taken five times a second."
+            "MiB of anonymous and shared memory, the most of samples taken "
+            "five times a second; the ratio is to the larger of the two."
         ),
         "",
         *_table(rows),
@@ -89,12 +89,12 @@ def _of_visitors(filled: Filled) -> str:
     return f"{seen.held} visitors at once; answers {_counts(seen.statuses)}; failures {_counts(seen.failures)}."
 
 
-def _outcome(one: Taken) -> str:
-    if one.ratio < 1:
+def _outcome(one: Taken, ratio: float) -> str:
+    if ratio < 1:
         return "MISSED: it needs more"
     if not one.driven:
         return "not driven to its worst: its heap is the app's own"
-    return "kept" if one.ratio <= MOST_RATIO else f"MISSED: more than {MOST_RATIO:g}"
+    return "kept" if ratio <= MOST_RATIO else f"MISSED: more than {MOST_RATIO:g}"
 
 
 def _counts(counted: object) -> str:
