@@ -8,7 +8,7 @@ import pytest
 from golden_hosts import GoldenHost, differing, having, in_bytes
 
 from deployer.binaries import limit_of
-from deployer.binaries.redis import Flavour, command, log_findings, settings, store
+from deployer.binaries.redis import Flavour, command, log_findings, settings, socket_of, store
 from deployer.sandbox import Inside
 
 pytestmark = pytest.mark.real
@@ -43,6 +43,45 @@ def test_it_warns_of_nothing_and_has_the_numbers_of_the_budget(
     assert has["client-output-buffer-limit"] == " ".join(
         f"{who} {limit} {limit} 0" for who in ("normal", "slave", "pubsub")
     )
+
+
+#: What apps' libraries send: django-redis, BullMQ, ioredis, Fastify's plugins, Celery; and what `doctor` asks.
+SENT = (
+    *("SET a 1", "EXPIRE a 60", "KEYS *", "SCAN 0", "INFO", "CLIENT SETNAME app", "CLIENT LIST", "CLIENT ID"),
+    *("EVAL return(redis.call('GET','a')) 1 a", "SCRIPT LOAD return(1)", "FUNCTION LIST", "XADD s * a 1", "XLEN s"),
+    *("PUBLISH channel text", "MEMORY USAGE a", "CONFIG GET maxmemory", "CONFIG RESETSTAT", "ACL WHOAMI"),
+    *("SLOWLOG GET", "COMMAND COUNT", "OBJECT ENCODING a", "HELLO 3", "FLUSHDB", "FLUSHALL"),
+)
+#: What would undo a limit, or take memory that is in nobody's price.
+REFUSED = (
+    *("CONFIG SET maxmemory 0", "CONFIG SET maxmemory-clients 0", "CONFIG REWRITE", "MODULE LOAD /x.so", "DEBUG JMAP"),
+    *("REPLICAOF 127.0.0.1 1", "SLAVEOF NO ONE", "SHUTDOWN NOSAVE", "FAILOVER", "MIGRATE h 1 k 0 1", "SYNC"),
+    *("PSYNC ? -1", "CLIENT NO-EVICT on", "ACL SETUSER default +@all", "ACL DELUSER x", "ACL LOAD", "ACL SAVE"),
+    "EVAL return(redis.call('CONFIG','SET','maxmemory','0')) 0",
+)
+
+
+@pytest.mark.parametrize(("release", "flavour"), [("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey")])
+@pytest.mark.parametrize("name", ["cache1", "kept1"])
+def test_no_client_undoes_its_limits(place: Inside, name: str, release: str, flavour: Flavour):
+    host = GoldenHost.of(name, release, redis={"flavour": flavour, "version": "7" if release == "bookworm" else "8"})
+    (path,) = host.below(f"/etc/{flavour}/")
+    place.lay(host.files)
+    with store(place, flavour, path):
+        before = settings(place, flavour)
+        sent, refused, copies = (
+            {line: answer_to(place, flavour, line) for line in lines}
+            for lines in (SENT, REFUSED, ("SAVE", "BGSAVE", "BGREWRITEAOF"))
+        )
+        assert settings(place, flavour) == before
+    assert {line: said for line, said in sent.items() if "ERR" in said or "permission" in said} == {}
+    no = re.compile("NOPERM|no permission|ACL failure in script|command (is )?not allowed")
+    assert {line: said for line, said in refused.items() if not no.search(said)} == {}
+    assert {"permission" in said for said in copies.values()} == {name == "cache1"}
+
+
+def answer_to(place: Inside, flavour: Flavour, line: str) -> str:
+    return place.run([f"{flavour}-cli", "-s", socket_of(flavour), *line.split()]).text
 
 
 def test_a_setting_that_the_version_does_not_know_ends_it(place: Inside):

@@ -13,21 +13,29 @@ from deployer.services.redis.budget import MALLOC_CONF, TAKER, sysctls
 from deployer.services.redis.settings import RedisSettings, settings_of
 
 UNIT_FOLDER = "/etc/systemd/system"
+#: Commands that no client has: they undo the limits (a client that is not evicted is in no limit either), load code,
+#: stop the server, or make it copy itself to another. CONFIG GET, which ``doctor`` asks, and all else stays.
+REFUSED = (
+    *("config|set", "config|rewrite", "client|no-evict", "module", "debug", "shutdown", "failover", "migrate"),
+    *("replicaof", "slaveof", "sync", "psync", "acl|setuser", "acl|deluser", "acl|load", "acl|save"),
+)
+#: What makes a copy by another process: where nothing is kept on the disk, its memory is in nobody's price.
+COPYING = ("save", "bgsave", "bgrewriteaof")
 #: There is no mode that only checks a config. So the server is started with it, for a moment, elsewhere: with a
 #: socket, a data folder and a log of its own; it has to answer, and to go when it is told. Words: program, client,
 #: user, config.
 TRIAL = """\
 set -u
 place=$(mktemp -d) && trap 'rm -rf "$place"' EXIT && chown "$3" "$place" && cd "$place" || exit 1
-runuser -u "$3" -- "$1" "$4" --unixsocket "$place/socket" --dir "$place" --logfile '' --pidfile '' \\
-    --loglevel warning --supervised no --daemonize no &
+setpriv --reuid "$3" --regid "$3" --init-groups "$1" "$4" --unixsocket "$place/socket" --dir "$place" \\
+    --logfile '' --pidfile '' --loglevel warning --save '' --supervised no --daemonize no &
 tries=0
 until [ "$("$2" -s "$place/socket" ping 2>/dev/null)" = PONG ]; do
     kill -0 $! 2>/dev/null || { wait $!; exit 1; }
     tries=$((tries + 1)) && [ $tries -lt 100 ] || { kill $!; echo "it does not answer"; exit 1; }
     sleep 0.1
 done
-"$2" -s "$place/socket" shutdown nosave
+kill $!
 wait $!
 """
 #: What it says whenever it starts and ends; of the kernel's setting the plan tells.
@@ -37,6 +45,7 @@ USUAL = (
     r"\d+:[CM] .* [#*] Configuration loaded",
     r"\d+:M .* [#*] Server initialized",
     r"\d+:[CM] .* # WARNING Memory overcommit must be enabled!.*",
+    r"\d+:signal-handler \(\d+\) Received SIGTERM scheduling shutdown\.\.\.",
     r"\d+:M .* [#*] User requested shutdown\.\.\.",
     r"\d+:M .* [#*] (Redis|Valkey) is now ready to exit, bye bye\.\.\.",
 )
@@ -68,6 +77,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
         "config": config,
         "data": f"/var/lib/{flavour}",
         "malloc_conf": MALLOC_CONF,
+        "refused": " ".join(f"-{one}" for one in (*REFUSED, *(() if settings.is_kept else COPYING))),
     }
     return Wanted(
         packages=(package_of(declaration),),
