@@ -21,9 +21,9 @@ SCHEMA = "deployer/comparison/1"
 def print_comparison(console: Console, declaration: Declaration, columns: Sequence[Column]) -> None:
     """Print one table: a column for each size, a row for each thing that it buys."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for column in columns:
-        table.add_column(column.size.name, justify="right")
+        table.add_column(column.size.name, justify="right", overflow="fold")  # a number cut short is another number
     table.add_row("fits", *(_fits(column) for column in columns), style="bold")
     table.add_row("visitors", *(f"{column.binds[1]}" if column.binds else "" for column in columns))
     table.add_row("  ended by", *(column.binds[0] if column.binds else "" for column in columns))

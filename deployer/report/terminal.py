@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from rich.text import Text
 
 #: Width of what is written into a file or a pipe, characters.
 PLAIN_WIDTH = 118
+#: Tables of fewer characters only show words cut to pieces.
+NARROWEST = 40
 #: A step without a message that took less is not shown, s.
 NOTEWORTHY_S = 0.2
 
@@ -47,8 +50,14 @@ class _Console(Console):
 def _console(*, stderr: bool) -> Console:
     console = _Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        console = _Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH, no_color=True)
+        console = _Console(stderr=stderr, highlight=False, width=_plain_width(), no_color=True)
     return console
+
+
+def _plain_width() -> int:
+    """Say how wide the lines of a file or a pipe may be: as COLUMNS says, where somebody does."""
+    said = os.environ.get("COLUMNS", "")
+    return max(NARROWEST, int(said)) if said.isascii() and said.isdigit() and len(said) < len("10000") else PLAIN_WIDTH
 
 
 class Steps:

@@ -29,7 +29,8 @@ def reserves(declaration: Declaration) -> tuple[Reserve, ...]:
     if settings_of(declaration).swap != "zram":
         return ()
     held = _zram_held_mib(declaration)
-    return (Reserve("zram", held, f"half of {2 * held} MiB of swap, compressed", ("kernel.swap",)),)
+    made = settings_of(declaration).swap_made_mib(declaration.hardware)
+    return (Reserve("zram", held, f"half of {made} MiB of swap, compressed", ("kernel.swap",)),)
 
 
 def numbers(declaration: Declaration, chain: Chain, _grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
@@ -99,6 +100,9 @@ def contradictions(declaration: Declaration) -> Contradictions:
     if settings.swap == "keep" and settings.swap_mib is not None:
         yield where, "no swap is made; write swap: zram or swap: file, or hardware.swap_mib for what is there"
     disk_mib = declaration.hardware.disk_gib * 1024
+    could_hold_mib = disk_mib + declaration.hardware.memory_mib
+    if declaration.hardware.swap_mib > could_hold_mib:
+        yield ("hardware", "swap_mib"), f"more than disk and memory could hold together, {could_hold_mib} MiB"
     if settings.swap == "file" and settings.swap_made_mib(declaration.hardware) > disk_mib // 4:
         yield where, f"a swap file of more than a quarter of the disk ({disk_mib // 4} MiB)"
 

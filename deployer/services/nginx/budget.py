@@ -13,7 +13,7 @@ from deployer.declaration import Declaration
 from deployer.links import Chain
 from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
-from deployer.services.nginx.settings import NginxSettings, settings_of
+from deployer.services.nginx.settings import NginxSettings, cached_apps, settings_of
 
 TAKER = "nginx"
 #: Shared memory: TLS sessions, limits (requests and log-ins by address, requests of everyone). MiB.
@@ -47,7 +47,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         f"{workers} workers, twice during a reload": 2 * workers * PRIORS.nginx_worker_mib,
         f"their {slots} slots each": 2 * workers * slots * PRIORS.nginx_slot_kib / 1024,
         "shared zones": float(
-            TLS_SESSIONS_MIB + LIMITS_MIB + _addresses_mib(declaration) + CACHE_KEYS_MIB * len(declaration.apps)
+            TLS_SESSIONS_MIB + LIMITS_MIB + _addresses_mib(declaration) + CACHE_KEYS_MIB * len(cached_apps(declaration))
         ),
         f"{requests} {'TLS' if with_tls else 'plain'} requests of {connection_kib:g} KiB": requests
         * connection_kib

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from deployer.app import App
 from deployer.declaration import Declaration
 from deployer.service import Contradictions
-from deployer.services.nginx.settings import settings_of
+from deployer.services.nginx.settings import cached_apps, settings_of
 
 #: What nginx itself answers: certificate authorities' questions, and the files of ``static``.
 CHALLENGES, STATIC = "/.well-known/acme-challenge/", "/static/"
@@ -21,7 +21,7 @@ Found = Iterator[tuple[str, str]]
 
 def contradictions(declaration: Declaration) -> Contradictions:
     """Refuse caches that the disk has no room for, and paths that nginx cannot tell apart."""
-    caches_mib = len(declaration.apps) * settings_of(declaration).cache_disk_mib
+    caches_mib = len(cached_apps(declaration)) * settings_of(declaration).cache_disk_mib
     disk_gib = declaration.hardware.disk_gib
     if caches_mib > disk_gib * 1024 // 2:
         yield (

@@ -8,6 +8,7 @@ from math import ceil
 from deployer.declaration import Declaration
 from deployer.numbers import Derived, Numbers, derived
 from deployer.services.nginx.budget import TAKER
+from deployer.services.nginx.settings import cached_apps
 
 #: One line of the access log, bytes.
 LOG_LINE_BYTES = 200
@@ -23,12 +24,15 @@ SECONDS_PER_HOUR = 3600
 
 def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
     """Say what nginx fills at the most, MiB."""
-    apps = declaration.apps
+    apps, cached = declaration.apps, cached_apps(declaration)
     each_mib = int(numbers[TAKER]["cache_max_size"].value)
     uploads_mib = sum(2 * app.uploads_at_once * app.max_upload_mib for app in apps.values())
     return {
         "nginx caches": derived(
-            len(apps) * each_mib, "MiB", f"{each_mib} MiB for each of {len(apps)} apps", f"{TAKER}.cache_max_size"
+            len(cached) * each_mib,
+            "MiB",
+            f"{each_mib} MiB for each app with a cache: {', '.join(cached) or 'none'}",
+            f"{TAKER}.cache_max_size",
         ),
         "nginx logs": _logs(declaration),
         "uploads on their way": derived(

@@ -17,7 +17,7 @@ from deployer.service import (
 )
 from deployer.services.nginx.budget import CACHE_KEYS_MIB, TLS_SESSIONS_MIB, UPSTREAM_KEEPALIVE_S
 from deployer.services.nginx.disk import LOG_MAXSIZE_MIB
-from deployer.services.nginx.settings import settings_of
+from deployer.services.nginx.settings import cached_apps, settings_of
 
 UNIT = "nginx.service"
 ROTATION = "logrotate.timer"
@@ -97,6 +97,7 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
                     "nginx/app.conf.j2",
                     f"{FOLDER}/apps/{name}.conf",
                     app=app,
+                    caches=name in cached_apps(declaration),
                     name=name,
                     upstreams=budget.chain.upstreams_of(name),
                     **_names(app),

@@ -14,8 +14,8 @@ IncludeGlob = Annotated[str, StringConstraints(pattern=r"^/etc/nginx/[A-Za-z0-9_
 class NginxSettings(ServiceSettings):
     """nginx of a host; what is left out is derived from the budget."""
 
-    version: Literal["1.22", "1.24", "1.26"] = "1.22"
-    """Release series: 1.22 comes with Debian 12, 1.24 with Ubuntu 24.04, 1.26 with Debian 13."""
+    version: Literal["1.22", "1.24", "1.26", "1.28", "1.30"] = "1.22"
+    """Release series: 1.22 comes with Debian 12, 1.24 with Ubuntu 24.04, 1.26 with Debian 13; others from elsewhere."""
     keepalive_timeout_s: Annotated[int, Field(ge=5, le=600)] = 65
     """How long an idle visitor's connection is kept, seconds."""
     requests_per_s: Annotated[int, Field(ge=1, le=10_000)] = 30
@@ -32,3 +32,8 @@ def settings_of(declaration: Declaration) -> NginxSettings:
     """Give the host's settings; the defaults if it has none."""
     found = declaration.settings.get("nginx")
     return found if isinstance(found, NginxSettings) else NginxSettings()
+
+
+def cached_apps(declaration: Declaration) -> tuple[str, ...]:
+    """Name the apps whose pages are cached: those that say for how long, and how they know who is logged in."""
+    return tuple(name for name, app in declaration.apps.items() if app.session_cookie and app.cache_s)

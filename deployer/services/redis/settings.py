@@ -26,8 +26,9 @@ class RedisSettings(ServiceSettings):
 
     flavour: Literal["redis", "valkey"] = "redis"
     """Which server."""
-    version: Literal["7", "8"] | None = None
-    """Release series: Redis 7 comes with Debian 12 and is meant if left out; Redis 8 and Valkey 8 with Debian 13."""
+    version: Literal["7", "8", "9"] | None = None
+    """Release series: Redis 7 comes with Debian 12 and is meant if left out; Redis 8 and Valkey 8 with Debian 13;
+    Valkey 9 from elsewhere."""
     maxmemory_mib: Annotated[int, Field(ge=4, le=256 * 1024)] | None = None
     """Pin of what it may hold, MiB."""
     persistence: Literal["none", "rdb", "aof"] = "none"
@@ -62,6 +63,8 @@ def contradictions(declaration: Declaration) -> Contradictions:
     settings = settings_of(declaration)
     if settings.flavour == "valkey" and settings.version == "7":
         yield ("services", "redis", "version"), "Valkey is served from 8 on; leave it out"
+    if settings.flavour == "redis" and settings.version == "9":
+        yield ("services", "redis", "version"), "there is no Redis 9 here; write 7, 8, or flavour: valkey"
     if settings.is_kept and settings.policy is not None and settings.policy.startswith("allkeys"):
         kept = f"what persistence: {settings.persistence} shall keep"
         advice = "write noeviction or a volatile one, or persistence: none"

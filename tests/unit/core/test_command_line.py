@@ -34,6 +34,15 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(("said", "widest"), [("80", 80), ("", 118), ("wide", 118), ("1", 40)])
+def test_what_goes_into_a_pipe_is_as_wide_as_columns_says(said, widest):
+    done = run("budget", "--host", "shop1", "--numbers", COLUMNS=said)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= widest
+    assert widest - max(map(len, lines)) < 20
+
+
 def test_a_budget_is_a_table_for_people():
     done = run("budget", "--host", "blog1")
     assert done.returncode == 0

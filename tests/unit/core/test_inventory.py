@@ -119,11 +119,6 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
             "    load_from: [10.0.0.1, 10.0.0.1/32]\n    apps:",
             "6: hosts.web1.load_from[1]: 10.0.0.1/32 is there twice",
         ),
-        (
-            "ssh: {address: 192.0.2.1, user: deploy}\n    services: {mysql: {}}",
-            "ssh: {address: 192.0.2.1}\n    services: {nginx: {cache_disk_mib: 10240}, mysql: {}}",
-            "5: hosts.web1.services.nginx.cache_disk_mib: the caches of all apps take 10240 MiB",
-        ),
         ("database: {}", "uses: [mysql]", "11: hosts.web1.apps.blog.uses[0]: what an app has in mysql is its database"),
         ("database: {}", "uses: [kernel]", "11: hosts.web1.apps.blog.uses[0]: no app opens connections to kernel"),
         ("database: {}", "uses: [nginx]", "11: hosts.web1.apps.blog.uses[0]: no app opens connections to nginx"),
@@ -153,6 +148,12 @@ def test_a_whole_entry_reads_and_paths_are_relative_to_its_file(tmp_path):
             "background: {mail: {command: [mail], pool_size: 3}}",
             "11: hosts.web1.apps.blog.background.mail.pool_size: the app opens connections to no server here",
         ),
+        (
+            "disk_gib: 16}",
+            "disk_gib: 16, swap_mib: 1048576}",
+            "3: hosts.web1.hardware.swap_mib: more than disk and memory could hold together, 17408 MiB",
+        ),
+        ("mysql: {}", "mysql: {}, redis: {version: '9'}", "5: hosts.web1.services.redis.version: there is no Redis 9"),
         ("database: {}", "session_cookie: a-b", "11: hosts.web1.apps.blog.session_cookie: expected"),
         ("database: {}", "login_path: /login?next=/", "11: hosts.web1.apps.blog.login_path: expected"),
     ],
@@ -173,6 +174,13 @@ def test_a_server_of_databases_is_used_by_the_app_s_own_database(tmp_path):
     assert "write database: {server: mysql}" in found
     named = read(tmp_path, ENTRY.replace("database: {}", "database: {}\n        uses: [mysql]"))
     assert named.entry("web1").declaration.servers_of("blog") == ("mysql",)
+
+
+def test_caches_that_the_disk_has_no_room_for_are_refused_where_there_are_any(tmp_path):
+    large = ENTRY.replace("{mysql: {}}", "{nginx: {cache_disk_mib: 10240}, mysql: {}}")
+    [found] = problems(tmp_path, large.replace("database: {}", "session_cookie: sid"))
+    assert "5: hosts.web1.services.nginx.cache_disk_mib: the caches of all apps take 10240 MiB" in found
+    assert read(tmp_path, large).entry("web1")
 
 
 def test_all_faults_come_at_once_with_the_nearest_right_name(tmp_path):

@@ -126,3 +126,22 @@ def test_a_swap_file_takes_its_size_of_the_disk():
 
 def test_the_disk_counts_as_many_releases_as_the_host_keeps():
     assert releases.KEPT == KEPT
+
+
+def test_an_app_without_a_cache_is_priced_without_one():
+    uncached = {"a": app(cache_s=0), "b": app(session_cookie=None, server_names=("b.example",))}
+    cached = {"a": app(), "b": app(server_names=("b.example",))}
+    with_caches, without = (allocate(host(apps=apps, memory_mib=2048)) for apps in (cached, uncached))
+    assert with_caches.disk["nginx caches"].value == 2 * 128
+    assert without.disk["nginx caches"].value == 0
+    zones = [budget.claims["nginx"].parts["shared zones"] for budget in (with_caches, without)]
+    assert zones[0] - zones[1] == 2
+    files = {one.path: one.content.decode() for one in render(host(apps=uncached), allocate(host(apps=uncached))).files}
+    assert "proxy_cache" not in files["/etc/nginx/deployer/apps/a.conf"]
+    assert "proxy_cache" not in files["/etc/nginx/deployer/apps/b.conf"]
+
+
+def test_an_odd_size_of_zram_is_named_as_it_is():
+    settings = {**host().settings, "kernel": KernelSettings(swap="zram", swap_mib=65)}
+    [zram] = [one for one in allocate(host().model_copy(update={"settings": settings})).reserves if one.name == "zram"]
+    assert (zram.mib, zram.because) == (32, "half of 65 MiB of swap, compressed")

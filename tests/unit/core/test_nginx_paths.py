@@ -11,6 +11,7 @@ from deployer.allocate import allocate
 from deployer.app import Websockets
 from deployer.declaration import Declaration
 from deployer.render import render
+from deployer.services.nginx import SERVICE, NginxSettings
 from deployer.services.nginx.contradictions import HIDDEN, contradictions
 
 PATHS = (
@@ -100,3 +101,11 @@ def test_what_is_not_refused_has_each_location_once(live):
 def test_what_is_hidden_is_what_the_template_hides():
     hidden = re.findall(r"^    location ~\*? (\S+) \{ return 404; \}", text_of(host()), re.MULTILINE)
     assert "|".join(hidden) == HIDDEN.pattern
+
+
+@pytest.mark.parametrize("version", ["1.28", "1.30"])
+def test_what_the_registry_knows_of_can_be_declared_and_is_said_to_be_untried(version):
+    declaration = host(nginx=NginxSettings(version=version))
+    assert "http2 on;" in text_of(declaration)
+    assert SERVICE.experimental(declaration)
+    assert not SERVICE.experimental(host())
