@@ -151,3 +151,14 @@ def test_the_worked_example_is_the_budget_of_today():
     assert f"= {chain['worker_connections'].value} -> " in page
     assert f"-> `max_connections` {found.count('mysql', 'max_connections')};" in page
     assert f"= {found.count('mysql', 'innodb_buffer_pool_size')}; redo log" in page
+
+
+def test_the_example_of_a_refusal_is_that_of_today():
+    declaration = load_inventory([ROOT / "inventories"]).entry("blog1").declaration
+    small = declaration.hardware.model_copy(update={"memory_mib": 512})
+    with pytest.raises(errors.BudgetError) as refused:
+        allocate(declaration.model_copy(update={"hardware": small}))
+    first, advice = refused.value.message.split("\n")[0], refused.value.message.split("left\n\n")[1]
+    page = (ROOT / "docs/budget.md").read_text()
+    for line in (first.partition(": ")[2], *advice.splitlines()):
+        assert f" {line.strip()}\n" in page
