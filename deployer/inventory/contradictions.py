@@ -40,6 +40,7 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
 
 
 def _apps(host: Host) -> Found:
+    declaration = declaration_of("", host)
     for name, app in host.apps.items():
         if name in RESERVED_APPS:
             yield ("apps", name), f"an app cannot be called {name}: something of deployer's own is; write another name"
@@ -50,6 +51,8 @@ def _apps(host: Host) -> Found:
         own = dict(OWN_ENVIRONMENT)
         for key in app.runners:
             own |= getattr(type(app.run_by(key)), "own_environment", {})
+        for server in declaration.servers_of(name):
+            own |= getattr(type(declaration.settings.get(server)), "own_environment", {})
         for variable, key in own.items():
             if variable in app.environment:
                 yield ("apps", name, "environment", variable), f"it comes from the budget; write {key} to pin it"

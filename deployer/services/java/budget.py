@@ -31,14 +31,27 @@ FEW_CLASSES = 3000
 OWN_OPTIONS = {
     "-Xmx": "heap_mib",
     "-Xms": "heap_mib",
+    "-mx": "heap_mib",
+    "-ms": "heap_mib",
     "-Xss": "stack_kib",
+    "-ss": "stack_kib",
+    "-jar": "jar",
     "-XX:MaxHeapSize": "heap_mib",
     "-XX:MaxRAM": "heap_mib",
+    "-XX:InitialHeapSize": "heap_mib",
+    "-XX:InitialRAM": "heap_mib",
+    "-XX:MinRAM": "heap_mib",
+    "-XX:MinHeapSize": "heap_mib",
+    "-XX:+AggressiveHeap": "heap_mib",
     "-XX:MaxMetaspaceSize": "metaspace_mib",
     "-XX:ReservedCodeCacheSize": "code_cache_mib",
     "-XX:MaxDirectMemorySize": "direct_mib",
     "-XX:ThreadStackSize": "stack_kib",
+    "-XX:VMThreadStackSize": "stack_kib",
+    "-XX:CompilerThreadStackSize": "stack_kib",
 }
+#: Options that read others from a file of the app's, where nobody looks for those above.
+FILES_OF_OPTIONS = ("-XX:VMOptionsFile", "-XX:Flags")
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -205,6 +218,10 @@ def contradictions(declaration: Declaration) -> Contradictions:
             for own, key in OWN_OPTIONS.items():
                 if option.startswith(own):
                     yield (*place, "options", number), f"{own} comes from the budget; write {key} to pin it"
+            if option.startswith(FILES_OF_OPTIONS):
+                yield (*place, "options", number), "it reads options that may undo the budget; write them here"
+            if option.startswith("-XX:-ExitOnOutOfMemoryError"):
+                yield (*place, "options", number), "a machine whose heap is full would stay, and answer nobody"
             if option.startswith("-XX:+Use") and option.endswith("GC"):
                 yield (*place, "options", number), "the collector follows from the size of the process"
         held = _held_parts(app, settings)

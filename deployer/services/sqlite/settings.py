@@ -15,6 +15,11 @@ class SqliteSettings(ServiceSettings):
 
     holds_databases: ClassVar[bool] = True
     runs_by_itself: ClassVar[bool] = False
+    own_environment: ClassVar[dict[str, str]] = {
+        "SQLITE_CACHE_KIB": "services.sqlite.cache_kib",
+        "SQLITE_WAL_MIB": "services.sqlite.wal_mib",
+    }
+    """Variables that would undo what the budget gave, and the key that pins it instead."""
 
     cache_kib: Annotated[int, Field(ge=64, le=1024 * 1024)] = 2048
     """Pages that each connection of an app may keep in memory, KiB: what the app sets as cache_size."""

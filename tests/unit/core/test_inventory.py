@@ -183,6 +183,14 @@ def test_caches_that_the_disk_has_no_room_for_are_refused_where_there_are_any(tm
     assert read(tmp_path, large).entry("web1")
 
 
+def test_what_a_server_s_app_pays_for_is_pinned_at_the_server_and_not_in_the_environment(tmp_path):
+    book = ENTRY.replace("mysql: {}", "sqlite: {}") + "        environment: {SQLITE_CACHE_KIB: '900000'}\n"
+    [found] = problems(tmp_path, book)
+    assert found.startswith("hosts.yml:12: hosts.web1.apps.blog.environment.SQLITE_CACHE_KIB: it comes from the budget")
+    assert "services.sqlite.cache_kib" in found
+    assert read(tmp_path, book.replace("sqlite", "mysql")).entry("web1")
+
+
 def test_all_faults_come_at_once_with_the_nearest_right_name(tmp_path):
     wrong = ENTRY.replace("memory_mib: 1024", "memory_mb: 1024").replace("server_names", "server_name")
     found = problems(tmp_path, wrong)

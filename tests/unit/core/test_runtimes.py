@@ -238,7 +238,14 @@ def test_java_s_migrations_and_jobs_run_the_host_s_java() -> None:
     assert [path[-1] for path, _ in java.SERVICE.contradictions(host_of(small))] == ["memory_mib"]
 
 
-@pytest.mark.parametrize("option", ["-Xmx900m", "-XX:MaxMetaspaceSize=128m", "-XX:+UseZGC"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("-Xmx900m", "-XX:MaxMetaspaceSize=128m", "-XX:+UseZGC", "-mx3000m", "-ms3000m", "-ss8m", "-jar"),
+        *("-XX:InitialHeapSize=3g", "-XX:MaxRAMPercentage=90", "-XX:InitialRAMPercentage=90", "-XX:+AggressiveHeap"),
+        *("-XX:VMOptionsFile=x", "-XX:Flags=.hotspotrc", "-XX:-ExitOnOutOfMemoryError"),
+    ],
+)
 def test_options_that_would_undo_the_budget_are_refused(option: str) -> None:
     found = list(java.SERVICE.contradictions(host_of(java_app(options=(option, "-Duser.timezone=UTC")))))
     assert [path for path, _ in found] == [("apps", "shop", "java", "options", 0)]
