@@ -6,13 +6,17 @@ Arguments: the socket, seconds. What it wrote is removed at the end, and with it
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sys
 import time
 from contextlib import suppress
 from typing import Any
 
-VALUE_BYTES = 1000
+#: Values that are written over by others of another size, as in a cache of pages: it leaves gaps, most if they grow.
+SIZES_BYTES = (100, 5000, 700, 2000, 300, 700, 1000, 2000, 5000)
+#: The most keys that are written: more than fit with values of a kilobyte.
+KEY_BYTES = 500
 BATCH = 200
 
 
@@ -66,17 +70,18 @@ def main(path: str, seconds: float) -> None:
     free = int(one.setting(b"maxclients")) - int(one.info()["connected_clients"]) - 1
     others = all_others(path, free)
     persists = one.setting(b"appendonly") == b"yes" or bool(one.setting(b"save"))
-    end, written, refused, saves = time.monotonic() + seconds, 0, 0, 0
-    while time.monotonic() < end:
-        values = [os.urandom(VALUE_BYTES // 2).hex().encode() for _ in range(BATCH)]
-        answers = one.send(*[(b"SET", b"fill:%d" % (written + n), value) for n, value in enumerate(values)])
+    keys = int(one.setting(b"maxmemory")) // KEY_BYTES
+    begin, written, refused, saves = time.monotonic(), 0, 0, 0
+    while (passed := time.monotonic() - begin) < seconds:
+        value = os.urandom(SIZES_BYTES[int(passed / seconds * len(SIZES_BYTES))] // 2).hex().encode()
+        answers = one.send(*[(b"SET", b"fill:%d" % random.randrange(keys), value) for _ in range(BATCH)])
         written += BATCH
         refused += sum(answer[:1] == b"-" for answer in answers)
         if persists and one.info().get("rdb_bgsave_in_progress") == "0" and (refused or written % 5000 == 0):
             one.send((b"BGSAVE",))
             saves += 1
         if refused:  # full: overwrite what is there, so that a save has pages to copy
-            one.send(*[(b"SETRANGE", b"fill:%d" % (n * 37 % max(1, written // 2)), b"0", b"x") for n in range(BATCH)])
+            one.send(*[(b"SETRANGE", b"fill:%d" % random.randrange(keys), b"0", b"x") for _ in range(BATCH)])
     seen = one.info()
     one.send((b"FLUSHALL",))
     print(
