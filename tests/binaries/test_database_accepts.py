@@ -6,7 +6,7 @@ import pytest
 from golden_hosts import GoldenHost, differing, having, in_bytes, size_of
 
 from deployer.binaries import limit_of
-from deployer.binaries.mysql import Flavour, database, log_findings, settings_in, variables
+from deployer.binaries.mysql import Flavour, database, log_findings, query, settings_in, variables
 from deployer.sandbox import Inside
 
 pytestmark = pytest.mark.real
@@ -43,6 +43,22 @@ def test_it_warns_of_nothing_and_has_the_numbers_of_the_budget(place: Inside, ho
         if not name.startswith("loose_") or name.removeprefix("loose_") in has  # it may be older than the setting
     }
     assert differing(written, has) == {}
+
+
+@pytest.mark.parametrize("release", ["trixie"])
+def test_the_binlog_stays_within_its_total_though_there_is_no_replica(place: Inside):
+    said = {"version": "11.8", "binlog": "on"}
+    host = GoldenHost.of("blog1", "trixie", mysql=said)
+    place.lay(host.files)
+    small = ["--max-binlog-size=1M", "--max-binlog-total-size=4M"]
+    with database(place, "mariadb", options=small) as server:
+        assert variables(place, "mariadb")["slave_connections_needed_for_purge"] == "0"
+        query(place, "mariadb", "CREATE DATABASE d; CREATE TABLE d.t (b MEDIUMBLOB)")
+        query(place, "mariadb", f"INSERT INTO d.t VALUES ('{'x' * 500_000}');\n" * 40)
+        files = query(place, "mariadb", "SHOW BINARY LOGS")[1].splitlines()
+    assert len(files) > 1
+    assert sum(int(line.split("\t")[1]) for line in files) <= 6 * 1024 * 1024  # and a statement of half a MiB
+    assert log_findings(server) == []
 
 
 def test_a_removed_setting_is_a_finding_though_the_server_starts(place: Inside):

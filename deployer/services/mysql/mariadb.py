@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from deployer.numbers import Numbers, default, derived
+from deployer.numbers import Derived, Numbers, default, derived
 from deployer.priors import PRIORS
 from deployer.service import Validator
 from deployer.services.mysql.flavour import Flavour, Sizes
+from deployer.services.mysql.storage import LARGEST_BINLOGS_MIB, binlogs_mib
 from deployer.units import round_up
 
 #: One in-memory table of a connection, KiB: tmp_memory_table_size and max_heap_table_size.
@@ -13,8 +14,25 @@ TEMPORARY_TABLE_KIB = 1024
 BINLOG_DAYS = 3
 
 
+def _binlog_numbers(sizes: Sizes) -> Numbers:
+    """Limit the binlog, where the release can; its default would keep all of it while no replica is connected."""
+    if sizes.settings.binlog == "off" or sizes.settings.series == "10.11":
+        return {}
+    found: dict[str, Derived] = {
+        "max_binlog_total_size": derived(
+            binlogs_mib(sizes.hardware.disk_gib),
+            "MiB",
+            f"a tenth of the disk, at most {LARGEST_BINLOGS_MIB}: then the oldest file goes",
+            "hardware.disk_gib",
+        ),
+        "slave_connections_needed_for_purge": default(0, "replicas", "with 1 and no replica nothing is ever removed"),
+    }
+    return found
+
+
 def _numbers(sizes: Sizes) -> Numbers:
     return {
+        **_binlog_numbers(sizes),
         "innodb_buffer_pool_size_max": derived(
             round_up(sizes.hardware.memory_mib, 8),
             "MiB",

@@ -15,6 +15,8 @@ LOG_MIB = 96
 LARGEST_LOG_MIB = 4096
 #: One file of the binlog, MiB.
 LEAST_BINLOG_MIB, LARGEST_BINLOG_MIB = 16, 1024
+#: All files of the binlog: a tenth of the disk up to so much, MiB.
+BINLOGS_SHARE, LARGEST_BINLOGS_MIB = 10, 32 * 1024
 
 
 def pool_overhead_mib(pool_mib: float) -> float:
@@ -79,6 +81,11 @@ def storage_numbers(flavour: Flavour, settings: MysqlSettings, hardware: Hardwar
             "hardware.disk_gib",
         )
     return found
+
+
+def binlogs_mib(disk_gib: int) -> int:
+    """Say what all closed files of the binlog may fill, MiB; the one that is written comes on top."""
+    return min(LARGEST_BINLOGS_MIB, round_down(disk_gib * 1024 / BINLOGS_SHARE, 8))
 
 
 def _durability(settings: MysqlSettings, *, strict: int, relaxed: int, because: str) -> Derived:

@@ -202,3 +202,30 @@ def test_what_was_never_deployed_is_called_experimental():
     assert "MariaDB 11.4" in SERVICE.experimental(host(mysql=MysqlSettings(version="11.4")))[0]
     assert "MySQL 8.4" in SERVICE.experimental(host(mysql=MysqlSettings(flavour="mysql")))[0]
     assert SERVICE.versions(host(mysql=MysqlSettings(flavour="mysql", version="8.0"))) == {"mysql-server": "8.0"}
+
+
+@pytest.mark.parametrize(("flavour", "version"), EVERY)
+def test_the_binlog_is_part_of_the_disk_and_limited_where_the_release_can(flavour, version):
+    said = {"flavour": flavour, "version": version, "innodb_buffer_pool_size_mib": 32}
+    plain, logged = (
+        host(memory_mib=4096, hardware={"disk_gib": 20}, mysql=MysqlSettings(**said, binlog=switch))
+        for switch in ("off", "on")
+    )
+    config, budget = config_of(logged), allocate(logged)
+    kept = budget.disk["mysql's binlog"]
+    assert kept.value == 2048 + 80
+    assert "mysql's binlog" not in allocate(plain).disk
+    if flavour == "mariadb" and version != "10.11":
+        total = size_of(config["max_binlog_total_size"]) + size_of(config["max_binlog_size"])
+        assert total == int(kept.value) * MIB
+        assert config["slave_connections_needed_for_purge"] == "0"
+    else:
+        assert "max_binlog_total_size" not in config
+        assert f"{flavour} {version} knows no limit" in kept.because
+    assert "max_binlog_total_size" not in config_of(plain)
+
+
+def test_a_binlog_that_the_disk_has_no_room_for_is_refused():
+    declaration = host(memory_mib=2048, hardware={"disk_gib": 4}, mysql=MysqlSettings(binlog="on"))
+    with pytest.raises(BudgetError, match="mysql's binlog"):
+        allocate(declaration.model_copy(update={"apps": {name: app(server_names=(name,)) for name in ("a", "b")}}))
