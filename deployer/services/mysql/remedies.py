@@ -34,6 +34,8 @@ def _of_the_server(declaration: Declaration) -> Iterator[Remedy]:
     if settings.performance_schema == "on":
         changed = _with(declaration, settings, performance_schema="off")
         yield Remedy("services.mysql.performance_schema: off", changed)
+    if settings.binlog == "on":
+        yield Remedy("services.mysql.binlog: off", _with(declaration, settings, binlog="off"))
     if settings.flavour == "mysql":
         changed = _with(declaration, settings, flavour="mariadb", version="10.11")
         yield Remedy(f"MariaDB 10.11 (services.mysql.flavour: mariadb) instead of MySQL {settings.series}", changed)

@@ -151,6 +151,10 @@ def test_what_is_too_large_is_what_is_advised(changes, advice):
         ({"apps": {"blog": app(max_upload_mib=1024)}}, r"apps.blog.max_upload_mib: \d+ \(then it fits\)"),
         ({"apps": {"blog": app(uploads_at_once=400, max_upload_mib=8)}}, r"apps.blog.uploads_at_once: \d+ \(then it f"),
         ({"services": {"kernel": KernelSettings(swap="file", swap_mib=1000)}}, r"services.kernel.swap_mib: 256"),
+        (
+            {"services": {"mysql": MysqlSettings(binlog="on")}, "apps": {"blog": app(max_upload_mib=64)}},
+            r"services.mysql.binlog: off",
+        ),
         ({"services": {"nginx": NginxSettings(cache_disk_mib=1900)}}, r"cache_disk_mib: 16 \(then it fits\)"),
     ],
 )
