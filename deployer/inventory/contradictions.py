@@ -41,6 +41,7 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
 
 def _apps(host: Host) -> Found:
     declaration = declaration_of("", host)
+    declaration = declaration_of("", host)
     for name, app in host.apps.items():
         if name in RESERVED_APPS:
             yield ("apps", name), f"an app cannot be called {name}: something of deployer's own is; write another name"
@@ -48,7 +49,8 @@ def _apps(host: Host) -> Found:
             known = " or ".join(service.name for service in runners())
             what = "nothing says how it is run" if not app.runners else f"only one can run it: {', '.join(app.runners)}"
             yield ("apps", name), f"{what}; write one of the keys {known}"
-        own = dict(OWN_ENVIRONMENT)
+        # an app whose servers are all elsewhere is told of them by the user alone
+        own = dict(OWN_ENVIRONMENT) if declaration.servers_of(name) else {}
         for key in app.runners:
             own |= getattr(type(app.run_by(key)), "own_environment", {})
         for server in declaration.servers_of(name):
@@ -115,7 +117,7 @@ def _pools(host: Host) -> Found:
         said |= {("apps", name, "timers", job): one for job, one in app.timers.items()}
         for place, one in said.items():
             if one is not None and "pool_size" in one.model_fields_set and getattr(one, "pool_size", None):
-                yield (*place, "pool_size"), "the app opens connections to no server here; write uses, or leave it out"
+                yield (*place, "pool_size"), "the app opens connections to no server here; write uses, or environment"
 
 
 def _load(host: Host) -> Found:

@@ -191,6 +191,14 @@ def test_what_a_server_s_app_pays_for_is_pinned_at_the_server_and_not_in_the_env
     assert read(tmp_path, book.replace("sqlite", "mysql")).entry("web1")
 
 
+def test_an_app_of_a_database_elsewhere_is_told_its_pool_by_its_environment(tmp_path):
+    told = "environment: {DB_POOL_SIZE: '7'}"
+    elsewhere = read(tmp_path, ENTRY.replace("database: {}", told)).entry("web1").declaration
+    assert elsewhere.apps["blog"].environment == {"DB_POOL_SIZE": "7"}
+    [found] = problems(tmp_path, ENTRY.replace("database: {}", f"database: {{}}\n        {told}"))
+    assert "it comes from the budget; write pool_size to pin it" in found
+
+
 def test_all_faults_come_at_once_with_the_nearest_right_name(tmp_path):
     wrong = ENTRY.replace("memory_mib: 1024", "memory_mb: 1024").replace("server_names", "server_name")
     found = problems(tmp_path, wrong)
