@@ -56,7 +56,7 @@ def test_every_file_says_where_it_comes_from_and_when_never():
         assert first.startswith("# Written by deployer from inventory entry test1: 1 core, 1024 MiB, 1000 connections")
         assert file.wanted.template in second
         assert not re.search(r"20\d\d-\d\d-\d\d", content)
-        assert "None" not in re.sub(r"(access|error)log = None|, None\)", "", content)
+        assert "None" not in re.sub(r"(access|error)log = None|is not None|, None\)", "", content)
         assert content.endswith("\n")
 
 
