@@ -49,7 +49,8 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         "shared zones": float(
             TLS_SESSIONS_MIB + LIMITS_MIB + _addresses_mib(declaration) + CACHE_KEYS_MIB * len(cached_apps(declaration))
         ),
-        f"{requests} {'TLS' if with_tls else 'plain'} requests of {connection_kib:g} KiB": requests
+        f"{requests} {'TLS' if with_tls else 'plain'} requests of {connection_kib:g} KiB, twice likewise": 2
+        * requests
         * connection_kib
         / 1024,
         f"their sockets, {PRIORS.socket_kib:g} KiB each": visitors * PRIORS.socket_kib / 1024,

@@ -82,7 +82,7 @@ def test_the_other_processes_heaps_hold_all_long_lived_connections(
 
 
 def test_a_thousand_visitors_who_stay_fit_into_the_heap_that_is_rendered() -> None:
-    small = {"cpu_cores": 1, "memory_mib": 1100, "connections": 1000, "mysql": None}
+    small = {"cpu_cores": 1, "memory_mib": 1152, "connections": 1000, "mysql": None}
     chat = {
         one: chat_of(plain.model_copy(update={"database": None}), 1000)
         for one, plain in (("node", node_app()), ("java", java_app()))
