@@ -197,7 +197,7 @@ def test_a_redo_log_grows_with_the_pool_and_stops_at_the_disk():
         )
 
     assert log(1024, 20) == 88
-    assert log(2048, 20) == 112
+    assert log(2048, 20) == 120
     assert log(65536, 1000) == 4096
     assert log(65536, 20) == 20 * 1024 // 50 // 8 * 8
 
