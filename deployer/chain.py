@@ -15,9 +15,9 @@ from deployer.numbers import default, derived
 from deployer.units import round_up
 
 #: Slots of nginx that no visitor gets: listeners, logs, the cache's own files.
-SPARE_SLOTS = 64
-#: Requests in progress beyond one for each visitor; each has a slot to the app.
-SPARE_REQUESTS = 32
+SPARE_SLOTS = 32
+#: Requests in progress beyond one for each visitor, and the fewest of all: a browser asks for a page's files at once.
+SPARE_REQUESTS, FEWEST_REQUESTS = 32, 256
 #: The kernel wakes the same idle worker again and again, so visitors are never spread evenly; and a worker that is full
 #: closes whoever it accepts. Each has room for so many times its fair part: up to four workers, for all there are.
 UNEVEN = 4
@@ -45,17 +45,20 @@ def connection_chain(
         nginx, and what each taker adds as ``TAKER.NAME``.
     """
     cores, visitors = declaration.hardware.cpu_cores, declaration.target.connections
-    slots = min(2 * visitors, UNEVEN * ceil(2 * visitors / cores)) + SPARE_SLOTS
+    requests = max(visitors + SPARE_REQUESTS, FEWEST_REQUESTS)
+    slots = min(visitors + requests, UNEVEN * ceil((visitors + requests) / cores)) + SPARE_SLOTS
     numbers = {
         "worker_processes": derived(cores, "", "one per core", "hardware.cpu_cores"),
         "worker_connections": derived(
             slots,
             "connections",
-            f"2 x {visitors} visitors + {SPARE_SLOTS}: each has one to the app, and one worker may get all of them"
+            f"{visitors} visitors + {requests} requests, each of which may go to an app, + {SPARE_SLOTS}; "
+            "one worker may get all of them"
             if cores <= UNEVEN
-            else f"{UNEVEN} x 2 x {visitors} visitors / {cores} workers + {SPARE_SLOTS}: each has one to the app, "
-            "and some workers get more of them than others",
+            else f"{UNEVEN} x ({visitors} visitors + {requests} requests, each of which may go to an app) / {cores} "
+            f"workers + {SPARE_SLOTS}: some workers get more of them than others",
             "target.connections",
+            "nginx.requests_at_once",
             "hardware.cpu_cores",
         ),
         "worker_rlimit_nofile": derived(
@@ -65,10 +68,10 @@ def connection_chain(
             "nginx.worker_connections",
         ),
         "requests_at_once": derived(
-            visitors + SPARE_REQUESTS,
+            requests,
             "requests",
-            f"one for each of {visitors} visitors + {SPARE_REQUESTS}; more are sent away: by HTTP/2 a visitor may ask "
-            "for many things at once, and each takes memory here and in the app",
+            f"one for each of {visitors} visitors + {SPARE_REQUESTS}, at least {FEWEST_REQUESTS}; more are sent away: "
+            "by HTTP/2 a visitor may ask for many things at once, and each takes memory here and in the app",
             "target.connections",
         ),
         "backlog": default(

@@ -162,9 +162,9 @@ def _drive(
             say(f"{service}: being filled")
             running[service] = pool.submit(host.sh, command, timeout_s=seconds + PREPARATION_S)
         say(f"{entry.host.target.connections} visitors who read slowly")
-        over = threading.Event()
-        reload = pool.submit(_reload_nginx, host, over, 2 / 3 * seconds)
-        seen = visit_slowly(_visit(entry, seconds + 30))
+        over, visit = threading.Event(), _visit(entry, seconds + 30)
+        reload = pool.submit(_reload_nginx, host, over, 2 / 3 * seconds, visit.again)
+        seen = visit_slowly(visit)
         while any(not each.done() for each in running.values()):  # the databases are filled before they are worked
             again = visit_slowly(_visit(entry, 30))
             seen.statuses.update(again.statuses)
@@ -175,10 +175,14 @@ def _drive(
         return {service: each.result().strip() for service, each in running.items()}, seen
 
 
-def _reload_nginx(host: SandboxHost, over: threading.Event, after_s: float) -> None:
-    """Reload once, late: old workers and new ones live side by side until the last slow reader has left or is cut."""
+def _reload_nginx(host: SandboxHost, over: threading.Event, after_s: float, again: threading.Event) -> None:
+    """Reload once, late: old workers and new ones live side by side until the last slow reader has left or is cut.
+
+    Nearly all visitors connect again then, to the new workers; the old ones keep what they needed for those who stay.
+    """
     if not over.wait(after_s):
         host.sh("systemctl reload nginx.service")
+        again.set()
 
 
 def _drivers(rendered: Rendered, seconds: float) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ READ_BYTES = 2048
 #: Connections that are opened each second.
 OPENED_PER_S = 200
 PATIENCE_S = 30.0
+#: One of so many stays when the others connect again: a worker of nginx that was to go keeps all of its memory for him.
+PATIENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Visit:
         requests: Whole requests, one of which each visitor sends again and again.
         connections: How many visitors there are.
         duration_s: How long they stay, s.
+        again: Once it is set, all but one in ``PATIENT`` break off and connect again.
     """
 
     address: str
@@ -43,6 +47,11 @@ class Visit:
     requests: Sequence[bytes]
     connections: int
     duration_s: float
+    again: threading.Event = field(default_factory=threading.Event)
+
+
+class _BreaksOffError(Exception):
+    """A visitor wants to connect again."""
 
 
 @runtime_checkable
@@ -84,13 +93,14 @@ async def _all(visit: Visit) -> Seen:
     end = asyncio.get_running_loop().time() + visit.duration_s
     async with asyncio.TaskGroup() as group:
         for number in range(visit.connections):
-            group.create_task(_one(visit, visit.requests[number % len(visit.requests)], seen, end))
+            group.create_task(_one(visit, number, seen, end))
             await asyncio.sleep(1 / OPENED_PER_S)
     return seen
 
 
-async def _one(visit: Visit, request: bytes, seen: Seen, end: float) -> None:
-    loop = asyncio.get_running_loop()
+async def _one(visit: Visit, number: int, seen: Seen, end: float) -> None:
+    loop, request = asyncio.get_running_loop(), visit.requests[number % len(visit.requests)]
+    impatient = number % PATIENT != 0 and not visit.again.is_set()
     while loop.time() < end:
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -105,7 +115,9 @@ async def _one(visit: Visit, request: bytes, seen: Seen, end: float) -> None:
             await _until_all_are_there(seen)
             while loop.time() < end:
                 writer.write(request)
-                seen.statuses[await _read_slowly(reader, end)] += 1
+                seen.statuses[await _read_slowly(reader, end, visit.again if impatient else None)] += 1
+        except _BreaksOffError:
+            impatient = False
         except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
             if loop.time() < end:
                 seen.failures[f"read: {type(error).__name__}"] += 1
@@ -144,8 +156,12 @@ async def _connect(visit: Visit) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     return reader, writer
 
 
-async def _read_slowly(reader: asyncio.StreamReader, end: float) -> int:
-    """Read one answer a little each second; its length is told, or it ends in a chunk of nothing."""
+async def _read_slowly(reader: asyncio.StreamReader, end: float, again: threading.Event | None) -> int:
+    """Read one answer a little each second; its length is told, or it ends in a chunk of nothing.
+
+    Raises:
+        _BreaksOffError: ``again`` was set.
+    """
     loop = asyncio.get_running_loop()
     status = int((await reader.readuntil(b"\r\n")).split(b" ", 2)[1])
     length, chunked = 0, False
@@ -164,6 +180,8 @@ async def _read_slowly(reader: asyncio.StreamReader, end: float) -> int:
         tail = (tail + data)[-5:]
         if chunked and tail == b"0\r\n\r\n":
             break
+        if again is not None and again.is_set():
+            raise _BreaksOffError
         if loop.time() < end:
             await asyncio.sleep(1)
     return status

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real
 FOLDER = "/etc/mysql/"
 SECTIONS = {"mariadb": ["mariadbd"], "mysql": ["mysqld"]}
 #: Numbers of the budget that the unit has, not the server.
-OF_THE_UNIT = {"MemoryMax", "TasksMax", "LimitNOFILE"}
+OF_THE_UNIT = {"MemoryMax", "TasksMax", "LimitNOFILE", "MALLOC_ARENA_MAX"}
 #: Settings that the server says by another word, or another name.
 SAID_AS = {("query_cache_type", "0"): "OFF"}
 CALLED = {("skip_log_bin", "ON"): ("log_bin", "OFF")}
