@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 WORKS = ["python", "-c", "import time; time.sleep(1000000)"]
 DIES = ["python", "-c", "raise SystemExit(3)"]
 CLEANS = ["python", "-c", "open('/var/lib/app-blog/cleaned', 'a').write('x'); import time; time.sleep(100)"]
-TIMER = {"clean": {"command": CLEANS, "on_calendar": "*-*-* 03:00:00"}}
+TIMER = {"clean": {"command": CLEANS, "on_calendar": "*-*-* 03:00:00", "memory_mib": 64}}
 
 
 @pytest.fixture(scope="module")
