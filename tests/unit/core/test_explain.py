@@ -120,7 +120,11 @@ def test_the_document_has_the_whole_tree():
     step = explain(allocate(declaration), declaration, "nginx.worker_rlimit_nofile")
     document = explain_document("test1", step)["step"]
     assert document["inputs"][0]["path"] == "nginx.worker_connections"
-    assert {one["path"] for one in document["inputs"][0]["inputs"]} == {"target.connections", "hardware.cpu_cores", "nginx.requests_at_once"}
+    assert {one["path"] for one in document["inputs"][0]["inputs"]} == {
+        "target.connections",
+        "hardware.cpu_cores",
+        "nginx.requests_at_once",
+    }
 
 
 #: How a way back may end: at what the inventory says, at a constant of ours, at a part that has its number here.
