@@ -5,7 +5,7 @@ import pytest
 from deployer.errors import PreparationFailed
 from deployer.npm.lock import Package
 from deployer.npm.platform import Platform, platform_of
-from deployer.npm.registry import Registry, registry_of, with_npm_s_default
+from deployer.npm.registry import NPM_S_OWN, Registry, registry_of, with_npm_s_default
 
 
 def package(name="a", resolved=""):
@@ -20,7 +20,7 @@ def folders(tmp_path, monkeypatch):
     return tmp_path / "home" / ".npmrc", tmp_path / "app" / ".npmrc"
 
 
-AT_NPM = "https://npmjs.example/a/-/a-1.0.0.tgz"
+AT_NPM = f"https://{NPM_S_OWN}.example/a/-/a-1.0.0.tgz"
 
 
 def test_the_lock_s_own_addresses_unless_something_is_set(folders):

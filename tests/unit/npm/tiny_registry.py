@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from deployer.npm.registry import NPM_S_OWN
+
 
 def tarball(files: dict[str, str | bytes], *, links: dict[str, str] | None = None, top: str = "package/") -> bytes:
     """Make a package's tarball; a file whose content begins with `#!` is executable."""
@@ -77,7 +79,7 @@ class TinyRegistry:
         self.tarballs[f"/npm/{path}"] = data
         return {
             "version": version,
-            "resolved": f"https://npmjs.example/{path}",
+            "resolved": f"https://{NPM_S_OWN}.example/{path}",
             "integrity": integrity_of(data),
         }
 
