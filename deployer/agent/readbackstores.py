@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from . import command
+from . import command, readbackredis
 
 Document = Dict[str, Any]
 
+#: All of one server's answer, from its being asked to the last byte, s.
 TIMEOUT_S = 10.0
 LONGEST = 200
 _MYSQL_SOCKET = "/run/mysqld/mysqld.sock"
@@ -68,14 +69,10 @@ def redis(asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
         return None
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(TIMEOUT_S)
-            connection.connect(path)
-            connection.sendall(b"INFO server\r\nCONFIG GET *\r\n")
-            with connection.makefile("rb") as answers:
-                info, flat = _answer(answers), _answer(answers)
+            answers = readbackredis.Answers(connection, TIMEOUT_S)
+            answers.ask(path, b"INFO server\r\nCONFIG GET *\r\n")
+            info, flat = answers.text(), answers.array()
     except (OSError, ValueError):
-        return None
-    if not isinstance(info, str) or not isinstance(flat, list):
         return None
     found = dict(re.findall(r"(redis_version|valkey_version):([0-9.]+)", info))
     told = {flat[at]: flat[at + 1] for at in range(0, len(flat) - 1, 2)}
@@ -83,24 +80,6 @@ def redis(asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
         "version": found.get("valkey_version") or found.get("redis_version", ""),
         "values": _picked(told, [name for name in names if not _SECRET.search(name)]),
     }
-
-
-def _answer(answers: BinaryIO) -> Any:
-    """Read one answer of the protocol: a bulk string, an array of them, or a line.
-
-    Raises:
-        ValueError: It is longer than any config, or is no answer.
-    """
-    line = answers.readline(4096)
-    kind, rest = line[:1], line[1:].strip()
-    if kind not in b"$*" or not kind:
-        return None
-    count = int(rest)
-    if not 0 <= count <= 1 << 20:
-        raise ValueError(count)
-    if kind == b"*":
-        return [_answer(answers) for _ in range(count)]
-    return answers.read(count + 2)[:-2].decode("utf-8", "replace")
 
 
 def _picked(told: Mapping[str, str], names: Sequence[str]) -> Dict[str, str]:
