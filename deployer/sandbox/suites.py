@@ -11,15 +11,18 @@ from deployer.sandbox.problem import SandboxError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A release of Debian.
+    """A release of Debian, or a release with servers of a newer one.
 
     Attributes:
         number: Its number, as ``VERSION_ID`` of os-release has it.
         packages: Package: the release series of the server in it.
+        host: The release that the host itself is of, where only ``packages`` and what they need come from this one;
+            else empty.
     """
 
     number: str
     packages: Mapping[str, str]
+    host: str = ""
 
 
 #: By the name that package sources have for it, the oldest first; tests/binaries holds the series against real trees.
@@ -47,20 +50,35 @@ SUITES: Final[Mapping[str, Suite]] = {
             "openjdk-21-jre-headless": "21",
         },
     ),
+    # its own systemd, 262, starts on no machine whose controllers are on cgroup v1
+    "sid": Suite(
+        number="13",
+        packages={
+            "nginx": "1.30",
+            "mysql-server": "9.7",
+            "redis-server": "8",
+            "valkey-server": "9",
+            "nodejs": "24",
+        },
+        host="trixie",
+    ),
 }
 USUAL_SUITE: Final = "bookworm"
 
 
 def suite_with(packages: Mapping[str, str]) -> str:
-    """Choose a suite for a host: the newest that one of these series comes with, else the usual one.
+    """Choose a suite for a host: the oldest that is new enough for each of these series, else the usual one.
 
     An inventory that leaves versions out means those of the usual suite, so one of another was written on purpose.
 
     Args:
         packages: Package: the release series that is declared.
     """
-    fitting = [name for name, suite in SUITES.items() if suite.packages.items() & packages.items()]
-    return fitting[-1] if fitting else USUAL_SUITE
+    oldest = {
+        next((name for name, suite in SUITES.items() if suite.packages.get(package) == series), USUAL_SUITE)
+        for package, series in packages.items()
+    }
+    return max(oldest, key=list(SUITES).index, default=USUAL_SUITE)
 
 
 def check_suite(name: str) -> None:

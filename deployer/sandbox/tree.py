@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from deployer.sandbox.bootstrap import bootstrap
 from deployer.sandbox.network import GATEWAY, PROXY
+from deployer.sandbox.newer import newer_servers
 from deployer.sandbox.places import Places
 from deployer.sandbox.programs import remove_tree, run
 from deployer.sandbox.progress import Say
@@ -50,9 +52,10 @@ def ensure_tree(suite: str, places: Places, say: Say) -> str:
     Raises:
         SandboxError: The machine has no Debian sources, or the build failed.
     """
-    sources = machine_sources(suite)
+    sources = machine_sources(SUITES[suite].host or suite)
+    newer = newer_servers(suite)
     ensure_key(places)
-    layer = f"base-{suite}-{_fingerprint(sources, places)}"
+    layer = f"base-{suite}-{_fingerprint(sources, newer, places)}"
     final = places.layers / layer
     if final.is_dir():
         return layer
@@ -63,9 +66,12 @@ def ensure_tree(suite: str, places: Places, say: Say) -> str:
         if part.exists():
             remove_tree(part)
         say(f"building the base tree, Debian {SUITES[suite].number} (once; about a minute)")
-        bootstrap(part, suite, sources, _PACKAGES, variant="important", arguments=["--skip=cleanup/apt/lists"])
+        release = SUITES[suite].host or suite
+        bootstrap(part, release, sources, _PACKAGES, variant="important", arguments=["--skip=cleanup/apt/lists"])
         say("setting the base tree up")
-        _furnish(part, sources, places)
+        _furnish(part, sources, newer, places)
+        if newer:
+            run(["chroot", part, "apt-get", "--quiet", "update"], doing=f"reading the package lists of {suite}")
         part.rename(final)
     return layer
 
@@ -78,9 +84,9 @@ def ensure_key(places: Places) -> None:
         run([*argv, places.key_file], doing="making the sandbox's key")
 
 
-def _fingerprint(sources: Sources, places: Places) -> str:
+def _fingerprint(sources: Sources, newer: Mapping[str, str], places: Places) -> str:
     digest = hashlib.sha256(f"{_RECIPE} {_PACKAGES} {_UNWANTED} {PROXY}".encode())
-    for text in (sources.apt, sources.apt_settings, sources.pip_settings, _public_key(places)):
+    for text in (sources.apt, sources.apt_settings, sources.pip_settings, _public_key(places), *newer.values()):
         digest.update(text.encode() + b"\0")
     for certificate in sources.certificates:
         digest.update(certificate.read_bytes())
@@ -91,7 +97,7 @@ def _public_key(places: Places) -> str:
     return places.key_file.with_suffix(".pub").read_text()
 
 
-def _furnish(tree: Path, sources: Sources, places: Places) -> None:
+def _furnish(tree: Path, sources: Sources, newer: Mapping[str, str], places: Places) -> None:
     for pattern in _UNWANTED:
         for path in tree.glob(pattern):
             path.unlink()
@@ -107,6 +113,7 @@ def _furnish(tree: Path, sources: Sources, places: Places) -> None:
         "etc/machine-id": "",
         "etc/resolv.conf": f"nameserver {GATEWAY}\n",
         "etc/ssh/sshd_config.d/10-sandbox.conf": "UseDNS no\n",
+        **newer,
     }
     for name, text in texts.items():
         path = tree / name

@@ -58,7 +58,9 @@ TREES: Final[Mapping[str, Recipe]] = {
             *("openjdk-21-jre-headless", "systemd", "python3"),
         ),
     ),
-    "sid": Recipe(release="sid", packages=("nginx", "mysql-server", "redis-server", "valkey-server", "mount")),
+    "sid": Recipe(
+        release="sid", packages=("nginx", "mysql-server", "redis-server", "valkey-server", "nodejs", "mount")
+    ),
 }
 
 
