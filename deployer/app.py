@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from deployer.hardware import Declared
 
@@ -25,6 +26,26 @@ PlainPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_./~+-]*$")]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 EnvironmentValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,1024}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")]
+
+
+def inside_the_source(path: str) -> str:
+    """Refuse a path that does not name something inside an app's source; give it back as it is.
+
+    Raises:
+        ValueError: It is absolute, leads out of the source, or is the source itself.
+    """
+    parts = PurePosixPath(path).parts
+    if path.startswith("/"):
+        raise ValueError(f"{path} is a path of the whole machine; write it relative to the source of the app")
+    if ".." in parts:
+        raise ValueError(f"{path} may lead out of the source of the app; write the way to it without ..")
+    if not parts:
+        raise ValueError(f"{path} is the source itself; name a file in it")
+    return path
+
+
+#: A file of an app's own, relative to its source.
+SourceFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_@./+-]+$"), AfterValidator(inside_the_source)]
 
 
 class Tls(Declared):

@@ -96,7 +96,7 @@ def read_release(wanted: ReleaseWanted, app: App, source: Path) -> Release:
         for package, next_step in wanted.lock_names.items():
             if f'"{package}"'.encode() not in lock:
                 raise UsageError(f"{lock_path} does not name {package}", where=where, next_step=next_step)
-        files = sorted(_files(source), key=lambda path: path.relative_to(source).as_posix())
+        files = sorted(_files(source, source.resolve()), key=lambda path: path.relative_to(source).as_posix())
         digest = hashlib.sha256()
         contents = []
         total = 0
@@ -133,14 +133,18 @@ def _check_static(source: Path, static: str, where: str) -> None:
         )
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, source: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.name in LEFT_OUT or path.suffix in LEFT_OUT_SUFFIXES:
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-            raise UsageError(f"{path} is a link out of the source", next_step="put a copy there instead")
+        if path.is_symlink():
+            target = path.resolve()
+            if not target.is_relative_to(source):
+                raise UsageError(f"{path} is a link out of the source", next_step="put a copy there instead")
+            if folder.resolve().is_relative_to(target):
+                raise UsageError(f"{path} is a link to a folder that holds it", next_step="remove it")
         if path.is_dir():
-            yield from _files(path)
+            yield from _files(path, source)
         elif path.is_file():
             yield path
 

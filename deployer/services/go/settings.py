@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from deployer.app import SourceFile
 from deployer.apps.ports import ListensOnPorts
-
-ProgramFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
 
 
 class GoSettings(ListensOnPorts):
@@ -21,7 +20,7 @@ class GoSettings(ListensOnPorts):
     }
     """Variables that would undo what the budget gave, and the key that pins it instead."""
 
-    program: ProgramFile
+    program: SourceFile
     """The program, relative to the source: bin/shortener; static, and built for the host's processor."""
     arguments: tuple[Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")], ...] = ()
     """Words that it is started with."""

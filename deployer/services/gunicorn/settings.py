@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from deployer.app import ModuleName
+from deployer.app import ModuleName, SourceFile
 from deployer.hardware import Declared
 
 
@@ -21,7 +21,7 @@ class GunicornSettings(Declared):
 
     module: ModuleName
     """What gunicorn imports: package.module:object."""
-    requirements: str = "requirements.lock"
+    requirements: SourceFile = "requirements.lock"
     """Requirements file with hashes, relative to the source; gunicorn itself is in it."""
     workers: Annotated[int, Field(ge=1, le=64)] | None = None
     """Worker processes."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from deployer.app import inside_the_source
 from deployer.apps.ports import ListensOnPorts
 
-JarFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*\.jar$")]
+JarFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_@./+-]+\.jar$"), AfterValidator(inside_the_source)]
 #: An option of the java command; what the budget sets itself is refused.
 Option = Annotated[str, StringConstraints(pattern=r"^-[A-Za-z0-9_.:/=,+@-]{1,200}$")]
 USUAL_PORT = 8080

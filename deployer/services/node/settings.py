@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
+from deployer.app import SourceFile
 from deployer.apps.ports import ListensOnPorts
 
-#: A file inside the source.
-SourceFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.@/-]*$")]
 MOST_PROCESSES = 64
 
 
@@ -27,8 +26,8 @@ class NodeSettings(ListensOnPorts):
     """What node runs, relative to the source: server.js."""
     lock: SourceFile = "package-lock.json"
     """npm's lock file, relative to the source; node_modules is made from it alone, and no package's script is run."""
-    version: Literal["18", "20", "22"] = "18"
-    """Release series: 18 comes with Debian 12, 20 with Debian 13; 22 only from elsewhere."""
+    version: Literal["18", "20", "22", "24"] = "18"
+    """Release series: 18 comes with Debian 12, 20 with Debian 13; others from elsewhere."""
     processes: Annotated[int, Field(ge=1, le=MOST_PROCESSES)] | None = None
     """Processes."""
     old_space_mib: Annotated[int, Field(ge=16, le=64 * 1024)] | None = None

@@ -162,6 +162,33 @@ def test_parts_that_contradict_one_another_are_told_with_their_line(tmp_path, ol
     assert any(problem.startswith(f"hosts.yml:{found}") for problem in problems(tmp_path, ENTRY.replace(old, new)))
 
 
+RUN_BY = {
+    "go.program": "{{program: {}}}",
+    "java.jar": "{{jar: {}.jar}}",
+    "node.script": "{{script: {}}}",
+    "node.lock": "{{script: server.js, lock: {}}}",
+    "gunicorn.requirements": '{{module: "blog:app", requirements: {}}}',
+}
+
+
+@pytest.mark.parametrize("key", RUN_BY)
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("/etc/passwd", "is a path of the whole machine; write it relative to the source"),
+        ("../other", "may lead out of the source of the app; write the way to it without .."),
+        ("bin/../../other", "may lead out of the source of the app; write the way to it without .."),
+    ],
+)
+def test_what_an_app_runs_lies_inside_its_source(tmp_path, key, written, said):
+    runner, _, name = key.partition(".")
+    text = ENTRY.replace('gunicorn: {module: "blog:app"}', f"{runner}: {RUN_BY[key].format(written)}")
+    [problem] = problems(tmp_path, text)
+    assert problem.startswith(f"hosts.yml:9: hosts.web1.apps.blog.{runner}.{name}: {written}")
+    assert said in problem
+    read(tmp_path, text.replace(written, "./bin/x@1+2-a"))
+
+
 def test_a_server_of_databases_is_used_by_the_app_s_own_database(tmp_path):
     """Its password and its rights are made with the database; a unit that asks for them without one never starts."""
     both = ENTRY.replace("mysql: {}", "mysql: {}, postgresql: {}")

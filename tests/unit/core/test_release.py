@@ -83,6 +83,20 @@ def test_a_link_out_of_the_source_is_refused(source, tmp_path):
         read_release(WANTED, app(), source)
 
 
+def test_a_link_within_the_source_is_packed_as_what_it_leads_to(source):
+    (source / "shared.py").write_text("x = 1\n")
+    (source / "pkg/link.py").symlink_to("../shared.py")
+    assert names(read_release(WANTED, app(), source))["pkg/link.py"] == b"x = 1\n"
+
+
+@pytest.mark.parametrize("target", [".", ".."])
+def test_a_link_to_a_folder_that_holds_it_is_refused(source, target):
+    (source / "pkg/deeper").mkdir()
+    (source / "pkg/deeper/again").symlink_to(target)
+    with pytest.raises(UsageError, match="a link to a folder that holds it"):
+        read_release(WANTED, app(), source)
+
+
 def test_requirements_without_hashes_or_no_source_are_refused(source, tmp_path):
     (source / "requirements.lock").write_text("x==1\n")
     with pytest.raises(UsageError, match="has no hashes"):
