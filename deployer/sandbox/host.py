@@ -11,7 +11,7 @@ from deployer.sandbox.identity import CERTIFICATE_FILE, CERTIFICATE_KEY_FILE
 from deployer.sandbox.places import Places
 from deployer.sandbox.problem import SandboxError
 from deployer.sandbox.programs import PATH, last_lines
-from deployer.sandbox.shape import Shape
+from deployer.sandbox.shape import SHARED_KERNEL, Shape
 from deployer.sandbox.suites import USUAL_SUITE
 
 
@@ -26,10 +26,12 @@ class SandboxHost:
         known_hosts_file: Trusts the host's key.
         cpu_cores: Cores that were asked for.
         memory_mib: Memory that it sees and gets, MiB.
-        cpus: Processors of the machine that it is pinned to; fewer than ``cpu_cores`` on a small machine.
+        cpus: Processors of the machine that it is pinned to; fewer than ``cpu_cores`` on a small machine, one with a
+            kernel of its own.
         certificate_file: Path on the host of its self-made certificate; empty when none was asked for.
         certificate_key_file: Path on the host of the certificate's key; likewise.
         suite: Which Debian it has.
+        kernel: ``shared``: the machine's; ``own``: its own.
         running: Whether it ran when it was looked at.
     """
 
@@ -43,6 +45,7 @@ class SandboxHost:
     certificate_file: str = ""
     certificate_key_file: str = ""
     suite: str = USUAL_SUITE
+    kernel: str = SHARED_KERNEL
     running: bool = True
 
     def ssh_argv(self, *, user: str = "root", terminal: bool = False) -> list[str]:
@@ -106,5 +109,6 @@ def host_of(shape: Shape, places: Places, *, running: bool) -> SandboxHost:
         certificate_file=CERTIFICATE_FILE if has_certificate else "",
         certificate_key_file=CERTIFICATE_KEY_FILE if has_certificate else "",
         suite=shape.suite,
+        kernel=shape.kernel,
         running=running,
     )

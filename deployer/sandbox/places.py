@@ -46,6 +46,11 @@ class Places:
         return self.root / "trees"
 
     @property
+    def kernels(self) -> Path:
+        """Kernels for hosts that have one of their own."""
+        return self.root / "kernels"
+
+    @property
     def snapshots(self) -> Path:
         """One small file per snapshot, naming its layers."""
         return self.root / "snapshots"
@@ -86,7 +91,8 @@ class Places:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o711)
-            for directory in (self.layers, self.trees, self.snapshots, self.hosts, self.proxy, self.root / "locks"):
+            trees = (self.layers, self.trees, self.kernels)
+            for directory in (*trees, self.snapshots, self.hosts, self.proxy, self.root / "locks"):
                 directory.mkdir(exist_ok=True)
         except OSError as error:
             raise SandboxError(f"the sandbox's directory cannot be made: {error}", where=str(self.root)) from error

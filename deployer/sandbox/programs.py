@@ -64,7 +64,14 @@ def last_lines(text: str, count: int = 8) -> str:
     return "\n    ".join(text.strip().splitlines()[-count:])
 
 
-def start(argv: Sequence[str | Path], *, pid_file: Path, log_file: Path, user: str | None = None) -> None:
+def start(
+    argv: Sequence[str | Path],
+    *,
+    pid_file: Path,
+    log_file: Path,
+    user: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Start a program that stays, in a session of its own, as ``user`` and that user's group alone."""
     log_file.touch()
     with log_file.open("w") as log:
@@ -79,7 +86,7 @@ def start(argv: Sequence[str | Path], *, pid_file: Path, log_file: Path, user: s
                 user=user,
                 group=user,
                 extra_groups=() if user else None,
-                env={**os.environ, "PATH": PATH},
+                env={**os.environ, "PATH": PATH, **(environment or {})},
             )
         except OSError as error:
             raise SandboxError(f"{argv[0]} cannot be started: {error.strerror}") from error
@@ -108,12 +115,13 @@ def stop(pid_file: Path, mark: str, *, timeout_s: float = 10) -> None:
     pid = running(pid_file, mark)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        if not wait_until(lambda: _gone(pid), timeout_s=timeout_s):
+        if not wait_until(lambda: gone(pid), timeout_s=timeout_s):
             raise SandboxError(f"process {pid} ({mark}) does not end")
     pid_file.unlink(missing_ok=True)
 
 
-def _gone(pid: int) -> bool:
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended, and take note of its end if it is a child of this one."""
     with contextlib.suppress(ChildProcessError):  # an earlier process started it: somebody else reaps it
         os.waitpid(pid, os.WNOHANG)
     return not Path(f"/proc/{pid}").exists()

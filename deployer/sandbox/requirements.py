@@ -21,6 +21,8 @@ PROGRAMS = {
     "lxc-start": "lxc",
     "lxcfs": "lxcfs",
     "ip": "iproute2",
+    "patchelf": "patchelf",
+    "ethtool": "ethtool",
     "ssh": "openssh-client",
     "openssl": "openssl",
     "mkfs.ext4": "e2fsprogs",

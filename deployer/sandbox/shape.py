@@ -14,6 +14,8 @@ from deployer.sandbox.suites import USUAL_SUITE
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 #: MiB; Debian with systemd and sshd does not start reliably in less.
 MIN_MEMORY_MIB: Final = 128
+#: Whose kernel a host runs on: the machine's, which it shares, or one that is its own.
+SHARED_KERNEL, OWN_KERNEL = "shared", "own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +27,10 @@ class Shape:
         address: IPv4 address on the sandbox's network.
         cpu_cores: Cores that the host shall have, >= 1.
         memory_mib: Memory, MiB, >= 128.
-        swap_mib: Swap beyond the memory, MiB; only as real as the machine's own.
+        swap_mib: Swap beyond the memory, MiB; in a container only as real as the machine's own.
         disk_mib: Size of the disk that takes what the host writes, MiB.
         suite: Which Debian it has: its snapshot's, or that of its base tree.
+        kernel: ``shared`` (a container) or ``own`` (User-Mode Linux).
         sudo_password: What sudo asks the user ``deploy`` for. None: nothing.
         certificate_names: DNS names of a self-made certificate. Empty: none is made.
         snapshot: Identity of the snapshot that it starts from, empty for the base tree.
@@ -42,6 +45,7 @@ class Shape:
     swap_mib: int = 0
     disk_mib: int = 20 * 1024
     suite: str = USUAL_SUITE
+    kernel: str = SHARED_KERNEL
     sudo_password: str | None = None
     certificate_names: tuple[str, ...] = ()
     snapshot: str = ""
@@ -64,6 +68,16 @@ class Shape:
                 f"{self.name}: {self.cpu_cores} cores, {self.memory_mib} MiB memory, {self.swap_mib} MiB swap and "
                 f"{self.disk_mib} MiB disk are no host; it needs 1 core, {MIN_MEMORY_MIB} MiB, 0 MiB and 16 MiB"
             )
+        if self.kernel not in (SHARED_KERNEL, OWN_KERNEL):
+            raise SandboxError(
+                f"{self.name}: no local VPS has the kernel {self.kernel!r}",
+                next_step=f"those that one can have: {SHARED_KERNEL}, {OWN_KERNEL}",
+            )
+
+    @property
+    def own_kernel(self) -> bool:
+        """Whether its kernel is its own."""
+        return self.kernel == OWN_KERNEL
 
     def asked_for(self) -> Shape:
         """Leave out what the sandbox chose by itself: equal results mean that nothing has to be done."""
@@ -71,7 +85,9 @@ class Shape:
 
     def same_disk(self, other: Shape) -> bool:
         """Tell whether what ``other`` wrote can be kept."""
-        mine, others = ((shape.snapshot, shape.suite, shape.disk_mib, shape.name) for shape in (self, other))
+        mine, others = (
+            (shape.snapshot, shape.suite, shape.kernel, shape.disk_mib, shape.name) for shape in (self, other)
+        )
         return mine == others
 
     def to_json(self) -> str:

@@ -36,6 +36,11 @@ def save_snapshot(host: SandboxHost | str, snapshot: str, *, say: Say = silent) 
     layer = f"snap-{snapshot}-{secrets.token_hex(4)}"
     with here.lock(f"host-{name}", say, waiting_for=f"works on {name}"):
         shape = known_shape(here, name)
+        if shape.own_kernel:
+            raise SandboxError(
+                f"{name} has a kernel of its own, so what it wrote cannot be told from the rest of its disk",
+                next_step="save a host with the shared kernel; one with its own can start from that snapshot",
+            )
         say(f"saving {name} as {snapshot}")
         stop_host(here, name, gracefully=True)
         attach_disk(here.host(name), [here.layers / lower for lower in shape.layers], disk_mib=shape.disk_mib)

@@ -19,10 +19,10 @@ from deployer.tasks.shell import entry_of, flush, task
 
 
 @task
-def up(_context: Context, *, host: str = "", inventory: str = "", suite: str = "") -> None:
-    """Make a local VPS of a host's size run, at the address that the inventory gives it."""
+def up(_context: Context, *, host: str = "", inventory: str = "", suite: str = "", kernel: str = "") -> None:
+    """Make a local VPS of a host's size run, at the address that the inventory gives it; --kernel own: with its own."""
     entry, _ = entry_of(host, inventory)
-    started = start(entry, suite)
+    started = start(entry, suite, kernel)
     result_console().print(f"{started.name} runs at {started.address}; sandbox.ssh --host {started.name} logs in")
 
 
@@ -48,6 +48,15 @@ def reset(_context: Context, *, host: str = "") -> None:
 
 
 @task
+def cut(_context: Context, *, host: str = "") -> None:
+    """Cut a local VPS's power: kill it as it stands; sandbox.up boots it again with the same disk."""
+    if not host:
+        raise UsageError("which host? --host is missing", next_step="sandbox.list shows them")
+    with Steps() as steps:
+        sandbox.cut_power(host, say=steps.say)
+
+
+@task
 def list(_context: Context) -> None:  # noqa: A001 - the name that people type
     """List the local VPSes."""
     found = sandbox.hosts()
@@ -56,9 +65,10 @@ def list(_context: Context) -> None:  # noqa: A001 - the name that people type
     for one in found:
         size = f"{one.cpu_cores} x CPU, {one.memory_mib} MiB"
         debian = f"Debian {sandbox.SUITES[one.suite].number}"
+        own = "own kernel" if one.kernel == sandbox.OWN_KERNEL else ""
         state = ("runs", "green") if one.running else ("stopped", "dim")
         result_console().print(
-            Text.assemble((f"{one.name:<16}", "bold"), f"{one.address:<18}{size:<22}{debian:<12}", state)
+            Text.assemble((f"{one.name:<16}", "bold"), f"{one.address:<18}{size:<22}{debian:<12}{own:<12}", state)
         )
 
 
@@ -96,12 +106,13 @@ def inside(_context: Context, *, tree: str = "", command: str = "") -> int:
         return subprocess.run(place.argv(words), check=False).returncode
 
 
-def start(entry: Entry, suite: str = "") -> SandboxHost:
+def start(entry: Entry, suite: str = "", kernel: str = "") -> SandboxHost:
     """Make the local VPS of an inventory entry run: its size, its address, a certificate for its names.
 
     Args:
         entry: What is declared.
         suite: Which Debian; empty: the one that comes with the declared versions.
+        kernel: Whose kernel it runs on, ``shared`` (as when empty) or ``own``.
     """
     names = [name for app in entry.host.apps.values() if app.tls for name in app.server_names]
     hardware = entry.host.hardware
@@ -114,6 +125,7 @@ def start(entry: Entry, suite: str = "") -> SandboxHost:
             swap_mib=hardware.swap_mib,
             disk_gib=hardware.disk_gib,
             suite=suite or sandbox.suite_with(declared_series(entry.declaration)),
+            kernel=kernel or sandbox.SHARED_KERNEL,
             sudo_password=_sudo_password(entry),
             certificate_names=names,
             say=steps.say,

@@ -43,6 +43,7 @@ OPTIONS: Mapping[str, str] = {
     "dialect": "what the file is, where its name does not tell: mycnf, nginx, unit...; or its reader: mycnf/mysql/8.4",
     "command": "command to run there instead of a shell",
     "suite": "bookworm (Debian 12) or trixie (Debian 13); else the one whose servers the inventory declares",
+    "kernel": "shared (a container, the default) or own (User-Mode Linux: slower, one core, everything its own)",
     "tree": "name of a Debian tree (sandbox.trees lists them)",
     "make": "make those that are missing",
     "all": "every local VPS, and what they share",
