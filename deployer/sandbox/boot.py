@@ -49,10 +49,15 @@ def start_host(shape: Shape, places: Places) -> None:
         SandboxError: It does not start, does not answer in time, or does not see the size it was given.
     """
     remember_host_key(places, shape)
-    prepare, begin = (_prepare_machine, _boot_machine) if shape.own_kernel else (_prepare_container, _start_container)
-    prepare(shape, places)
+    if shape.own_kernel:
+        ensure_disk(shape, places)
+    else:
+        _furnish_container(shape, places)
     try:
-        begin(shape, places)
+        if shape.own_kernel:
+            start_machine(shape, ensure_kernel(places, silent), places)
+        else:
+            _start_container(shape.name, places)
         _wait(shape, places)
     except BaseException:
         # what runs passes for a host that is as it was asked for, so nothing half-made may go on running
@@ -83,14 +88,6 @@ def stop_host(places: Places, name: str, *, gracefully: bool = False) -> None:
     detach_disk(places.host(name))
 
 
-def _prepare_machine(shape: Shape, places: Places) -> None:
-    ensure_disk(shape, places)
-
-
-def _boot_machine(shape: Shape, places: Places) -> None:
-    start_machine(shape, ensure_kernel(places, silent), places)
-
-
 def _power_off(shape: Shape, places: Places) -> None:
     # its sshd ends with the rest of it, so the command need not have an end that is seen
     with contextlib.suppress(SandboxError):
@@ -98,7 +95,7 @@ def _power_off(shape: Shape, places: Places) -> None:
         forget_machine(shape, places)
 
 
-def _prepare_container(shape: Shape, places: Places) -> None:
+def _furnish_container(shape: Shape, places: Places) -> None:
     directory = places.host(shape.name)
     layers = [places.layers / layer for layer in shape.layers]
     rootfs = attach_disk(directory, layers, disk_mib=shape.disk_mib)
@@ -108,8 +105,7 @@ def _prepare_container(shape: Shape, places: Places) -> None:
     (directory / "config").write_text(config)
 
 
-def _start_container(shape: Shape, places: Places) -> None:
-    name = shape.name
+def _start_container(name: str, places: Places) -> None:
     directory = places.host(name)
     log = directory / "lxc.log"
     log.unlink(missing_ok=True)
