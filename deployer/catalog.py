@@ -50,6 +50,13 @@ def running(declaration: Declaration) -> tuple[Service, ...]:
     return tuple(service for service in SERVICES if service.runs(declaration))
 
 
+def declared_series(declaration: Declaration) -> dict[str, str]:
+    """Name the release series that a host is to have, by package."""
+    return {
+        package: series for service in running(declaration) for package, series in service.versions(declaration).items()
+    }
+
+
 def runners() -> tuple[Service, ...]:
     """Give the services that run apps."""
     return tuple(service for service in SERVICES if service.app_settings is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Sequence
+from typing import TYPE_CHECKING, Mapping, Sequence
 
 from . import command, durable, places
 from .refusal import Refusal
@@ -38,17 +38,23 @@ _APT = [
 _ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_MODE": "l"}
 
 
-def install(names: Sequence[str], work: Work, progress: Progress) -> list[str]:
+def install(names: Sequence[str], series: Mapping[str, str], work: Work, progress: Progress) -> list[str]:
     """Install the packages that are missing; those that are there are not touched, not even upgraded.
 
     A service start is suppressed by a policy that only the package tool sees: it is bound over policy-rc.d in the
     tool's own mount namespace, so nothing is left on the host if everything dies in the middle.
 
+    Args:
+        names: What shall be there.
+        series: Package: the release series that it has to be of, where the plan holds for that one alone.
+        work: Runs the package tool.
+        progress: Is told of each step.
+
     Returns:
         What was installed.
 
     Raises:
-        Refusal: A name that the package sources do not have, or an installation that failed.
+        Refusal: A name that the package sources do not have, or only in another series; an installation that failed.
     """
     for name in names:
         if not _NAME.fullmatch(name):
@@ -56,19 +62,14 @@ def install(names: Sequence[str], work: Work, progress: Progress) -> list[str]:
     missing = [name for name in names if not _is_installed(name)]
     if not missing:
         return []
-    if _lists_are_old() or _without_candidate(missing):
+    if _lists_are_old() or _refusal(missing, series):
         progress.enter("packages", "reading the package lists again")
         result = work.run(["apt-get", "--quiet", "update", "-o", "DPkg::Lock::Timeout=60"], timeout_s=300)
         if not result.ok:
             raise _apt_failure("apt-get update", result)
-        unknown = _without_candidate(missing)
-        if unknown:
-            raise Refusal(
-                "preparation",
-                f"the host's package sources have no {', '.join(unknown)}",
-                detail=command.run([*_APT, "--simulate", "install", "--", *unknown], timeout_s=60).output,
-                next="add the package source to the host; supported systems have them in their own archive",
-            )
+        refusal = _refusal(missing, series)
+        if refusal:
+            raise refusal
     if _dpkg_was_interrupted():
         progress.enter("packages", "finishing an interrupted installation first")
         _with_policy(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"], "dpkg --configure -a", work)
@@ -112,17 +113,44 @@ def _is_installed(name: str) -> bool:
     return result.ok and result.output == "installed"
 
 
-def _without_candidate(names: Sequence[str]) -> list[str]:
-    """Return the names that cannot be installed as the lists are now (virtual packages count as unknown)."""
+def _refusal(names: Sequence[str], series: Mapping[str, str]) -> Refusal | None:
+    """Return why these cannot be installed as the lists are now, or nothing."""
+    candidates = _candidates(names)
+    unknown = [name for name in names if name not in candidates]
+    if unknown:
+        return Refusal(
+            "preparation",
+            f"the host's package sources have no {', '.join(unknown)}",
+            detail=command.run([*_APT, "--simulate", "install", "--", *unknown], timeout_s=60).output,
+            next="add the package source to the host; supported systems have them in their own archive",
+        )
+    for name in names:
+        if name in series and not _is_of(candidates[name], series[name]):
+            return Refusal(
+                "preparation",
+                f"the host's package sources have {name} {candidates[name]}, but {series[name]} is declared",
+                next=f"declare the version that they have, or add a package source that has {series[name]} to the host",
+            )
+    return None
+
+
+def _candidates(names: Sequence[str]) -> dict[str, str]:
+    """Return the version that would come of each package; a virtual one has none."""
     listing = command.run(["apt-cache", "policy", "--", *names], timeout_s=60, whole=True).output
-    known = set()
+    found = {}
     name = ""
     for line in listing.splitlines():
         if line and not line.startswith(" "):
             name = line.rstrip(":")
         elif line.strip().startswith("Candidate:") and "(none)" not in line:
-            known.add(name)
-    return [one for one in names if one not in known]
+            found[name] = line.split()[1]
+    return found
+
+
+def _is_of(version: str, series: str) -> bool:
+    """Say whether a package's version, as 5:8.0.6-3, is of a release series, as 8."""
+    upstream = version.partition(":")[2] or version
+    return re.match(rf"{re.escape(series)}([.+~-]|$)", upstream) is not None
 
 
 def _lists_are_old() -> bool:

@@ -103,7 +103,7 @@ class _Transaction:
         journal.doc["units"] = unitstate.show(activate.units_of(activations))  # before a package enables any
         journal.save()
         self._enter("packages")
-        came = packages.install(plan.get("packages", []), self._work, progress)
+        came = packages.install(plan.get("packages", []), plan.get("series", {}), self._work, progress)
         self._keep("packages", came)
         self._enter("accounts")
         self._keep("users", accounts.make_users(plan.get("users", [])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deployer.catalog import declared_series
 from deployer.plan.changes import Change, Plan
 from deployer.plan.desired import Item, PlacedRelease, items, placed, unit_hashes
 from deployer.plan.difference import difference, is_as_wanted, state_before
@@ -68,6 +69,7 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
 
     document = {
         "packages": packages,
+        "series": {name: one for name, one in declared_series(rendered.declaration).items() if name in packages},
         "users": [{"name": user.name, "home": user.home} for user in users],
         "directories": [
             {"path": one.path, "mode": one.mode, "owner": one.owner, "group": one.group} for one in wanted.directories
@@ -120,7 +122,8 @@ def _work_memory_mib(rendered: Rendered, seen: Observation) -> int:
     units = rendered.wanted.units
     running = {one.taker for one in units if seen["units"].get(one.unit, {}).get("active") in RUNS}
     idle = {one.taker for one in units} - running
-    return sum(grants[taker].memory_mib for taker in {DEPLOY, *idle})
+    # a unit that is no process, such as a swap file's, was granted nothing
+    return sum(grants[taker].memory_mib for taker in {DEPLOY, *idle} if taker in grants)
 
 
 def _left_over(kept_items: Sequence[Item], seen: Observation) -> list[Item]:

@@ -9,8 +9,7 @@ from invoke.context import Context
 from rich.text import Text
 
 from deployer import sandbox
-from deployer.catalog import running
-from deployer.declaration import Declaration
+from deployer.catalog import declared_series
 from deployer.errors import UsageError
 from deployer.inventory import Entry
 from deployer.report.terminal import Steps, result_console
@@ -130,13 +129,6 @@ def start(entry: Entry, suite: str = "", kernel: str = "") -> SandboxHost:
             certificate_names=names,
             say=steps.say,
         )
-
-
-def declared_series(declaration: Declaration) -> dict[str, str]:
-    """Name the release series that a host is to have, by package."""
-    return {
-        package: series for service in running(declaration) for package, series in service.versions(declaration).items()
-    }
 
 
 def _sudo_password(entry: Entry) -> str | None:

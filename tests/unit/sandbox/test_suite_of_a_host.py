@@ -5,13 +5,13 @@ import time
 
 import pytest
 
+from deployer.catalog import declared_series
 from deployer.inventory import load_inventory
 from deployer.sandbox import SUITES, SandboxError, suite_with
 from deployer.sandbox.layers import prune_layers, snapshots_of
 from deployer.sandbox.places import Places
 from deployer.sandbox.shape import Shape
 from deployer.sandbox.suites import check_suite
-from deployer.tasks.sandboxes import declared_series
 
 ADDRESS = {"address": "10.213.77.99", "cpu_cores": 1, "memory_mib": 512}
 
@@ -23,6 +23,9 @@ ADDRESS = {"address": "10.213.77.99", "cpu_cores": 1, "memory_mib": 512}
         ({"nginx": "1.22", "mariadb-server": "10.11"}, "bookworm"),
         ({"nginx": "1.22", "mariadb-server": "11.8"}, "trixie"),
         ({"openjdk-21-jre-headless": "21"}, "trixie"),
+        ({"nginx": "1.26", "redis-server": "8"}, "trixie"),
+        ({"nginx": "1.30", "redis-server": "8"}, "sid"),
+        ({"nginx": "1.22", "mysql-server": "9.7"}, "sid"),
         ({"mysql-server": "8.4"}, "bookworm"),
     ],
 )
