@@ -68,6 +68,13 @@ class AppDatabase(Declared):
     """Command that brings the schema up to date, as a list of words: [python, -m, blog.migrate]."""
     seed: tuple[Word, ...] = ()
     """Command run once in the database's life, after the first migration."""
+    migrate_memory_mib: Annotated[int, Field(ge=16, le=64 * 1024)] | None = None
+    """Memory of the migration and of the seed at their worst, MiB. Left out: 96, or what a small heap needs."""
+
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """The commands that a deploy runs on it, one after the other."""
+        return tuple(words for words in (self.migrate, self.seed) if words)
 
 
 #: A name of a worker or timer of an app; it becomes part of a unit's name.

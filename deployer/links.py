@@ -57,6 +57,7 @@ class Runner:
         heap_beside_mib: What such a process needs besides its heap, MiB.
         heap_least_mib: Below such a heap it only collects; 0 if nothing is known of it, MiB.
         heap_usual_mib: Heap of a job that does not say how large it is, MiB.
+        is_large_when_empty: What it holds besides its heap is more than the usual work of a deploy, whatever it does.
     """
 
     folder: str
@@ -68,6 +69,7 @@ class Runner:
     heap_beside_mib: float = 0.0
     heap_least_mib: int = 0
     heap_usual_mib: int = 0
+    is_large_when_empty: bool = False
 
     def argv(self, words: tuple[str, ...], release: str) -> tuple[str, ...]:
         """Give a command with its program as a whole path; one with a slash is looked for in the release."""
@@ -81,6 +83,10 @@ class Runner:
     def usual_job_mib(self, words: tuple[str, ...]) -> int:
         """Say how large a job is that does not say it itself, MiB."""
         return max(USUAL_JOB_MIB, self._job_mib(self.heap_usual_mib) if self._has_heap(words) else 0)
+
+    def usual_migration_mib(self, words: tuple[str, ...]) -> int:
+        """Say how large a migration is that does not say it itself, MiB; it is short, and alone in its slice."""
+        return self.usual_job_mib(words) if self.is_large_when_empty else USUAL_JOB_MIB
 
     def least_job_mib(self, words: tuple[str, ...]) -> int:
         """Say below which size a job does not work, MiB; 0 if that is not known."""
@@ -182,6 +188,12 @@ class Chain:
             f"{name}, {link.pool_size} x {mib:g} MiB": link.pool_size * mib
             for access in self.access.get(link.app, {}).values()
             for name, mib in access.connection_parts.items()
+        }
+
+    def migration_parts(self, app: str) -> Mapping[str, float]:
+        """Price what the one connection that a migration opens to each server costs it, MiB, by name."""
+        return {
+            name: mib for access in self.access.get(app, {}).values() for name, mib in access.connection_parts.items()
         }
 
     def connection_inputs(self, taker: str) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from deployer.apps.jobs import jobs_without_room
 from deployer.apps.places import AppPlaces
 from deployer.apps.processes import Processes, app_links
 from deployer.apps.runby import apps_run_by
-from deployer.apps.unit import SPOOL, UnitText, unit_numbers, unit_text
+from deployer.apps.spool import JAVA_TEMPORARY, SPOOL, spools_into_memory
+from deployer.apps.unit import UnitText, unit_numbers, unit_text
 from deployer.apps.wanted import app_wanted
 
 __all__ = [
+    "JAVA_TEMPORARY",
     "SPOOL",
     "AppPlaces",
     "Processes",
@@ -24,6 +26,7 @@ __all__ = [
     "jobs_without_room",
     "long_lived_parts",
     "releases_on_disk",
+    "spools_into_memory",
     "unit_numbers",
     "unit_text",
     "upload_parts",

@@ -1,4 +1,4 @@
-"""Jobs of an app that say how large they are: large enough for the heap of what runs them."""
+"""Jobs and migrations that say how large they are: large enough for the heap of what runs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from deployer.service import Contradictions
 
 
 def jobs_without_room(name: str, app: App, runner: Runner, process: str) -> Contradictions:
-    """Refuse a job that has no room for the least heap.
+    """Refuse a job, or a migration, that has no room for the least heap.
 
     Args:
         name: The app.
@@ -23,3 +23,10 @@ def jobs_without_room(name: str, app: App, runner: Runner, process: str) -> Cont
                 usual_mib = runner.usual_job_mib(job.command)
                 needs = f"{process} with a heap of {runner.heap_least_mib} MiB needs {least_mib}"
                 yield (("apps", name, kind, job_name, "memory_mib"), f"{needs}; left out, it gets {usual_mib}")
+    if app.database is None or app.database.migrate_memory_mib is None:
+        return
+    least_mib = max((runner.least_job_mib(words) for words in app.database.commands), default=0)
+    if app.database.migrate_memory_mib < least_mib:
+        usual_mib = max(runner.usual_migration_mib(words) for words in app.database.commands)
+        needs = f"{process} with a heap of {runner.heap_least_mib} MiB needs {least_mib}"
+        yield (("apps", name, "database", "migrate_memory_mib"), f"{needs}; left out, it gets {usual_mib}")

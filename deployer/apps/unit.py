@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deployer.apps.places import AppPlaces
+from deployer.apps.spool import SPOOL
 from deployer.budget import Grant, usable_mib
 from deployer.declaration import Declaration
 from deployer.links import Chain
@@ -14,9 +15,6 @@ from deployer.numbers import Derived, Numbers, default, derived
 
 #: What a process may reach: nothing but unix sockets, this host, or the world.
 Network = Literal["none", "loopback", "internet"]
-#: Where apps put what is too large for their memory. Debian 13 keeps /tmp in memory, where an upload that was spooled
-#: out of the way counts as the app's own; PrivateTmp gives each unit a writable /var/tmp of its own, on the disk.
-SPOOL = "/var/tmp"  # noqa: S108 - each unit has its own, and a migration makes names that nobody guesses
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_network
 
+from deployer.apps import spools_into_memory
 from deployer.catalog import SERVICES, runners
 from deployer.explain import ROOTS
 from deployer.hardware import Declared
@@ -30,7 +31,9 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
     """
     declaration = declaration_of(name, host)
     found = [
-        problem for check in (_apps, _server_names, _servers, _uses, _pools, _load, _login) for problem in check(host)
+        problem
+        for check in (_apps, _temporary_files, _server_names, _servers, _uses, _pools, _load, _login)
+        for problem in check(host)
     ]
     found += [problem for service in SERVICES for problem in service.contradictions(declaration)]
     for path, message in found:
@@ -58,6 +61,13 @@ def _apps(host: Host) -> Found:
         for variable, key in own.items():
             if variable in app.environment:
                 yield ("apps", name, "environment", variable), f"it comes from the budget; write {key} to pin it"
+
+
+def _temporary_files(host: Host) -> Found:
+    for name, app in host.apps.items():
+        for variable, value in app.environment.items():
+            if why := spools_into_memory(name, variable, value):
+                yield ("apps", name, "environment", variable), why
 
 
 def _server_names(host: Host) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
 from typing import Any, cast
 
 from deployer.plan.changes import Change, Verb
@@ -175,7 +176,9 @@ def _is_due(command: CommandWanted, rendered: Rendered, moved: Sequence[Item], s
 
 
 def _command(command: CommandWanted, rendered: Rendered, work_mib: int) -> dict[str, Any]:
-    limits = rendered.budget.chain.runner_of(command.app).environment_within(work_mib)
+    chain = rendered.budget.chain
+    room_mib = work_mib - ceil(sum(chain.migration_parts(command.app).values()))
+    limits = chain.runner_of(command.app).environment_within(room_mib)
     return {
         "kind": "command",
         "name": command.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ from runtime_checks import (
     memory,
     numbers,
     processes,
+    release,
     shown,
 )
 from site_on_vps import ROOT
@@ -87,3 +89,23 @@ def test_with_fewer_processes_the_others_are_gone(site: Example) -> None:
     assert processes(site) == ["app-quotes@1.service"]
     assert ":8081 " not in site.host.sh("ss -ltn")
     assert_a_second_deploy_changes_nothing(site)
+
+
+@pytest.mark.slow
+def test_a_migration_of_a_later_deploy_has_a_heap_that_its_memory_holds(site: Example) -> None:
+    source = Path(__file__).parent / "probes" / "Migrate.java"
+    subprocess.run(["javac", "--release", "17", "-d", site.source / "migrate", source], check=True, timeout=120)
+    site.write(
+        services__sqlite={},
+        apps__quotes__java={"jar": "quotes.jar", "classes": 3000},
+        apps__quotes__database={"server": "sqlite", "migrate": ["java", "-cp", "migrate", "Migrate"]},
+    )
+    for text in ("one", "two"):  # the second while the app runs: all that it has is the slice of the deploys
+        (site.source / "note.txt").write_text(text)
+        site.deploy()
+        live, filled_mib, options = site.sh("cat /var/lib/app-quotes/migrated").split("\t")
+        assert live == release(site)
+        heap = re.search(r"-Xmx(\d+)m", options)
+        assert heap is not None
+        assert int(filled_mib) >= 0.7 * int(heap[1]) >= 0.7 * 48
+    assert site.numbers("deploy")["MemoryMax"] < 300

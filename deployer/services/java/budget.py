@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 
 from deployer.app import App
-from deployer.apps import beside_inputs, jobs_without_room, long_lived_parts, unit_numbers, upload_parts
+from deployer.apps import (
+    JAVA_TEMPORARY,
+    beside_inputs,
+    jobs_without_room,
+    long_lived_parts,
+    spools_into_memory,
+    unit_numbers,
+    upload_parts,
+)
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -224,6 +232,10 @@ def contradictions(declaration: Declaration) -> Contradictions:
                 yield (*place, "options", number), "a machine whose heap is full would stay, and answer nobody"
             if option.startswith("-XX:+Use") and option.endswith("GC"):
                 yield (*place, "options", number), "the collector follows from the size of the process"
+            is_temporary = option.startswith(JAVA_TEMPORARY)
+            key, value = (JAVA_TEMPORARY, option.removeprefix(JAVA_TEMPORARY)) if is_temporary else (option, option)
+            if why := spools_into_memory(name, key, value):
+                yield (*place, "options", number), why
         held = _held_parts(app, settings)
         least_mib = ceil(sum(held.values())) + LEAST_JOB_HEAP_MIB
         if app.websockets is not None and settings.heap_mib is not None and settings.heap_mib < least_mib:

@@ -60,6 +60,7 @@ def runner_of(name: str, settings: JavaSettings) -> Runner:
         heap_beside_mib=machine.beside_mib,
         heap_least_mib=LEAST_JOB_HEAP_MIB,
         heap_usual_mib=int(PRIORS.java_heap_floor_mib),
+        is_large_when_empty=True,
     )
 
 

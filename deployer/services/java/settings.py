@@ -22,6 +22,7 @@ class JavaSettings(ListensOnPorts):
     own_environment: ClassVar[dict[str, str]] = {
         "JAVA_TOOL_OPTIONS": "java.options",
         "JDK_JAVA_OPTIONS": "java.options",
+        "GLIBC_TUNABLES": "nothing for it: it could allow more of malloc's arenas",
         "MALLOC_ARENA_MAX": "nothing for it: more arenas only hold memory that nobody uses",
         "PORT": "java.port",
         "THREADS": "java.threads",

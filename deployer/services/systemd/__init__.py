@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.service import Rank, Service
-from deployer.services.systemd.budget import claims, disk, numbers
+from deployer.services.systemd.budget import claims, disk, numbers, remedies
 from deployer.services.systemd.files import wanted
 
 SERVICE = Service(
@@ -14,4 +14,5 @@ SERVICE = Service(
     numbers=numbers,
     disk=disk,
     wanted=wanted,
+    remedies=remedies,
 )

@@ -162,6 +162,42 @@ def test_parts_that_contradict_one_another_are_told_with_their_line(tmp_path, ol
     assert any(problem.startswith(f"hosts.yml:{found}") for problem in problems(tmp_path, ENTRY.replace(old, new)))
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TMPDIR", "/tmp", "temporary files in /tmp are in memory"),
+        ("TMPDIR", "/dev/shm/blog", "temporary files in /dev/shm/blog are in memory"),
+        ("TMPDIR", "/var/tmp/../../tmp", "temporary files in /var/tmp/../../tmp are in memory"),
+        ("TMP", "/srv/spool", "cannot be written at all; leave it out (/var/tmp is on the disk)"),
+        ("SQLITE_TMPDIR", "/tmp", "or write a folder below /var/lib/app-blog"),
+        ("TEMP", "", "temporary files in no folder"),
+        ("UPLOADS", "/tmp/uploads", "/tmp may be memory"),
+        ("CACHE", "a,/dev/shm", "/dev/shm may be memory"),
+        ("CACHE_URL", "sqlite:////tmp/cache.db?mode=rwc", "/tmp may be memory"),
+    ],
+)
+def test_a_variable_that_would_put_files_into_memory_is_refused(tmp_path, variable, value, said):
+    text = ENTRY.replace("database: {}", f'environment: {{{variable}: "{value}"}}')
+    [problem] = problems(tmp_path, text)
+    assert problem.startswith(f"hosts.yml:11: hosts.web1.apps.blog.environment.{variable}: ")
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TMPDIR", "/var/tmp"),
+        ("TMPDIR", "/var/lib/app-blog/spool"),
+        ("UPLOADS", "/var/lib/app-blog/tmp"),
+        ("DOCS", "https://docs.example/tmp/x"),
+        ("DOCS", "https://tmp/x"),
+        ("FOLDER", "/tmpl"),
+    ],
+)
+def test_a_variable_that_puts_files_onto_the_disk_is_taken(tmp_path, variable, value):
+    read(tmp_path, ENTRY.replace("database: {}", f'environment: {{{variable}: "{value}"}}'))
+
+
 RUN_BY = {
     "go.program": "{{program: {}}}",
     "java.jar": "{{jar: {}.jar}}",

@@ -21,7 +21,8 @@ from deployer.release import read_release
 from deployer.render import render
 from deployer.services import go, java, node
 from deployer.services.java import JavaSettings
-from deployer.services.java.links import JAVA
+from deployer.services.java.links import JAVA, runner_of
+from deployer.services.sqlite import SqliteSettings
 
 
 def node_process_mib(budget: HostBudget) -> float:
@@ -187,6 +188,60 @@ def test_a_migration_has_the_heap_that_the_work_of_a_deploy_leaves_it() -> None:
     assert runner.environment_within(40) == {"NODE_ENV": "production"}
 
 
+def migrating(one: Any, *words: str, **said: Any) -> Any:
+    return one.model_copy(update={"database": AppDatabase(migrate=words, **said)})
+
+
+@pytest.mark.parametrize(
+    ("one", "words", "option", "least_mib"),
+    [
+        (java_app(), ("java", "-cp", "quotes.jar", "Migrate"), "-Xmx", PRIORS.java_heap_floor_mib),
+        (java_app(code_cache_mib=16, metaspace_mib=16), ("java", "Migrate"), "-Xmx", PRIORS.java_heap_floor_mib),
+        (go_app(), ("migrate",), "", 64),
+    ],
+    ids=["java", "a small machine", "go"],
+)
+def test_a_migration_of_a_later_deploy_has_room_for_its_runtime_and_a_small_heap(
+    one: Any, words: Any, option: str, least_mib: int
+) -> None:
+    """Node.js alone is not priced as a job is: it starts with little, and grows within what it is given."""
+    budget = allocate(host_of(migrating(one, *words)))
+    environment = budget.chain.runner_of("shop").environment_within(budget.count("deploy", "MemoryMax"))
+    heap = re.search(rf"{option}(\d+)(?:m|MiB|$)", " ".join(environment.values()))
+    assert heap is not None, environment
+    assert least_mib <= int(heap[1]) < least_mib + 24
+
+
+def test_the_work_of_a_deploy_is_as_large_as_the_largest_migration_and_no_smaller_than_a_package_tool_s() -> None:
+    command = ("java", "-cp", "quotes.jar", "Migrate")
+    usual_mib = runner_of("shop", JavaSettings(jar="quotes.jar")).usual_job_mib(command)
+    for said, wanted_mib in ((None, usual_mib), (300, 300), (400, 400)):
+        granted = allocate(host_of(migrating(java_app(), *command, migrate_memory_mib=said))).grants["deploy"]
+        assert wanted_mib <= granted.memory_mib < wanted_mib + 4
+    shell = migrating(java_app(), "bin/migrate.sh", migrate_memory_mib=32)
+    assert allocate(host_of(shell)).grants["deploy"].memory_mib == PRIORS.deploy_work_mib
+    assert not list(java.SERVICE.contradictions(host_of(shell)))
+    small = migrating(java_app(), *command, migrate_memory_mib=120)
+    ((path, why),) = java.SERVICE.contradictions(host_of(small))
+    assert path == ("apps", "shop", "database", "migrate_memory_mib")
+    assert why.endswith(f"left out, it gets {usual_mib}")
+
+
+def test_a_migration_pays_for_the_pages_that_sqlite_keeps() -> None:
+    one = migrating(app(), "python", "-m", "blog.migrate")
+    plain = host_of(one, mysql=None, memory_mib=4096)
+    sqlite = plain.model_copy(update={"settings": {**plain.settings, "sqlite": SqliteSettings(cache_kib=65_536)}})
+    budget = allocate(sqlite)
+    assert budget.count("deploy", "MemoryMax") == PRIORS.deploy_work_mib + 64
+    assert allocate(plain.model_copy(update={"apps": {}})).count("deploy", "MemoryMax") == PRIORS.deploy_work_mib
+
+
+def test_a_large_migration_that_does_not_fit_is_advised_to_be_as_usual() -> None:
+    one = migrating(app(), "python", "-m", "blog.migrate", migrate_memory_mib=900)
+    with pytest.raises(BudgetError, match=r"leave out apps.shop.database.migrate_memory_mib.*then it fits"):
+        allocate(host_of(one, memory_mib=1024))
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     memory_mib=st.integers(512, 65_536),
@@ -243,6 +298,7 @@ def test_java_s_migrations_and_jobs_run_the_host_s_java() -> None:
     [
         *("-Xmx900m", "-XX:MaxMetaspaceSize=128m", "-XX:+UseZGC", "-mx3000m", "-ms3000m", "-ss8m", "-jar"),
         *("-XX:InitialHeapSize=3g", "-XX:MaxRAMPercentage=90", "-XX:InitialRAMPercentage=90", "-XX:+AggressiveHeap"),
+        *("-Djava.io.tmpdir=/tmp", "-Djava.io.tmpdir=/srv/spool", "-XX:HeapDumpPath=/tmp/blog.hprof"),
         *("-XX:VMOptionsFile=x", "-XX:Flags=.hotspotrc", "-XX:-ExitOnOutOfMemoryError"),
     ],
 )
