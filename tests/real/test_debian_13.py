@@ -2,76 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pytest
-from example_on_vps import Example, ExampleVisitors, eventually
 from runtime_checks import assert_a_release_that_does_not_start_is_returned
-from site_on_vps import ROOT
-
-from deployer import sandbox
+from suite_checks import (
+    BLOG,
+    NGINX_LINE,
+    PYTHON,
+    Case,
+    Deployed,
+    assert_a_config_that_its_binary_refuses_is_refused,
+    assert_carries_the_load_of_its_slo,
+    assert_what_is_killed_comes_back,
+    assert_what_runs_is_what_was_declared,
+    deployed_on,
+)
 
 pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(400)]
 
 NGINX = {"services__nginx__version": "1.26"}
 MARIADB = {"services__mysql__version": "11.8"}
-#: Short and light: the bounds are those of a host that does not suffer.
-LOAD = {
-    "load": "allowed",
-    "slo": {
-        "cached_p95_ms": 3000,
-        "uncached_p95_ms": 3000,
-        "uncached_headers": {"Cookie": "blog_session=a-visitor; shop_session=a-visitor"},
-        "phases": {
-            "warmup_s": 0.5,
-            "hold_s": 2,
-            "request_every_s": 1,
-            "closed_s": 1,
-            "capacity_s": 1,
-            "capacity_connections": 8,
-            "open_s": 2,
-        },
-    },
-}
-BLOG = {
-    "services": {"mysql": {}},
-    "app": {
-        "gunicorn": {"module": "blog.main:app"},
-        "static": "blog/static",
-        "session_cookie": "blog_session",
-        "secrets": ["session_secret"],
-        "database": {
-            "migrate": ["python", "-m", "blog.migrate"],
-            "seed": ["python", "-m", "blog.seed", "--posts", "100"],
-        },
-    },
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """An example on Debian 13.
-
-    `killed`: units that are killed one after the other. `refused`: a line added to a template that makes a config
-    which the host's own binary refuses. `broken`: a file of the app, and what makes it a release that does not start.
-    """
-
-    app: str
-    changes: dict[str, Any]
-    killed: tuple[str, ...]
-    refused: tuple[str, str]
-    broken: tuple[str, bytes]
-    memory_mib: int = 1024
-    said: dict[str, Any] | None = None
-
-
-PYTHON = b"raise RuntimeError('this release does not start')\n"
-NGINX_LINE = ("nginx/nginx.conf.j2", "error_log /nonesuch/error.log;")
 CASES = {
     "go": Case(
         app="shortener",
@@ -122,35 +74,18 @@ CASES = {
 QUICK = "go"
 
 
-@dataclass(frozen=True)
-class Deployed:
-    case: Case
-    site: Example
-
-
 @pytest.fixture(
     scope="module", params=[pytest.param(name, marks=[] if name == QUICK else pytest.mark.slow) for name in CASES]
 )
 def on_trixie(request: pytest.FixtureRequest, vps: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """A host of its own for each case, deployed once; each test leaves it as deployed."""
+    """A host of its own for each case."""
     case = CASES[request.param]
-    subprocess.run([ROOT / "scripts/build-examples"], check=True, timeout=280)
-    host = vps("trixie", memory_mib=case.memory_mib, suite="trixie")
-    site = Example(host, tmp_path_factory.mktemp(case.app), app=case.app, said=case.said)
-    site.changes = {**NGINX, **case.changes, **LOAD}
-    site.write()
-    site.deploy()
-    yield Deployed(case, site)
-    sandbox.down(host.name)
+    with deployed_on("trixie", case, vps, tmp_path_factory.mktemp(case.app), **NGINX) as deployed:
+        yield deployed
 
 
 def test_what_runs_is_what_was_declared(on_trixie: Deployed) -> None:
-    site = on_trixie.site
-    warnings = json.loads(site.run("plan", "--json").stdout)["warnings"]
-    assert not [text for text in warnings if "experimental" in text or "is installed" in text], warnings
-    assert "no change" in site.deploy().stdout
-    agrees = site.run("doctor")
-    assert agrees.returncode == 0, agrees.stdout
+    assert_what_runs_is_what_was_declared(on_trixie.site)
 
 
 def test_what_an_app_puts_aside_is_not_in_memory(on_trixie: Deployed) -> None:
@@ -164,30 +99,15 @@ def test_what_an_app_puts_aside_is_not_in_memory(on_trixie: Deployed) -> None:
 
 
 def test_it_carries_a_light_load(on_trixie: Deployed) -> None:
-    done = on_trixie.site.run("verify", "--json")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert_carries_the_load_of_its_slo(on_trixie.site)
 
 
 def test_what_is_killed_comes_back(on_trixie: Deployed) -> None:
-    site = on_trixie.site
-    for unit in on_trixie.case.killed:
-        before = site.main_pid(unit)
-        site.sh(f"kill -KILL {before}")
-        assert eventually(partial(is_another, site, unit, before)), unit
-        assert eventually(lambda: site.status("/healthz") == 200), unit
-    assert "no change" in site.deploy().stdout
-
-
-def is_another(site: Example, unit: str, before: int) -> bool:
-    return site.main_pid(unit) not in (0, before)
+    assert_what_is_killed_comes_back(on_trixie)
 
 
 def test_a_config_that_its_binary_refuses_is_refused_and_visitors_do_not_notice(on_trixie: Deployed) -> None:
-    site, (template, line) = on_trixie.site, on_trixie.case.refused
-    with site.overriding(template, line), ExampleVisitors(site) as visitors:
-        site.deploy(code=4)
-    visitors.assert_never_failed()
-    assert "no change" in site.deploy().stdout
+    assert_a_config_that_its_binary_refuses_is_refused(on_trixie)
 
 
 @pytest.mark.slow

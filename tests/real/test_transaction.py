@@ -139,6 +139,19 @@ def test_a_package_that_does_not_exist_leaves_the_host_untouched(host: Host) -> 
     assert_nothing_is_left(host)
 
 
+def test_a_package_of_another_series_is_not_installed(host: Host) -> None:
+    plan = Plan("t00-series")
+    plan.doc["packages"] = ["python3-venv", "nginx-light"]
+    plan.doc["series"] = {"nginx-light": "1.2"}  # what there is begins with it, and is of another
+    error = plan.apply(host)["error"]
+    assert (error["kind"], error["state"], error["step"]) == ("preparation", "untouched", "packages")
+    assert re.search(r"have nginx-light 1\.22\.\S+, but 1\.2 is declared", error["message"])
+    assert "a package source that has 1.2" in error["next"]
+    there = host.sh("dpkg-query -W -f '${db:Status-Status}\\n' nginx-light python3-venv 2>/dev/null; true")
+    assert "installed" not in there.splitlines()
+    assert_nothing_is_left(host)
+
+
 def test_a_failed_first_deploy_leaves_no_file_no_unit_and_no_service(host: Host) -> None:
     plan = app_plan(host, "t01-first-fails", "one", "sys.exit(7)", first=True)
     error = plan.apply(host)["error"]
