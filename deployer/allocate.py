@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from deployer.budget import Claim, Grant, HostBudget, Reserve, reserves, share, usable_mib
 from deployer.catalog import running
 from deployer.chain import connection_chain
+from deployer.contradictions import is_contradictory
 from deployer.declaration import Declaration
 from deployer.disk import ROOM, disk_of
 from deployer.errors import BudgetError
@@ -40,11 +41,11 @@ def allocate(declaration: Declaration) -> HostBudget:
     usable = usable_mib(declaration)
     available = usable - sum(reserve.mib for reserve in kept)
     if sum(claim.fixed_mib for claim in claims) > available:
-        raise refusal(declaration, usable, kept, claims, Search(_remedies, shortage_mib))
+        raise refusal(declaration, usable, kept, claims, Search(_remedies, shortage_mib, is_contradictory))
     grants = share(claims, available)
     numbers, disk = _numbers(declaration, chain, grants)
     if int(disk[ROOM].value) < 0:
-        raise disk_refusal(declaration, disk, Search(_remedies, disk_shortage_mib))
+        raise disk_refusal(declaration, disk, Search(_remedies, disk_shortage_mib, is_contradictory))
     processes = {taker: int(found["processes"].value) for taker, found in numbers.items() if "processes" in found}
 
     def missing_mib(visitors: int) -> float:

@@ -11,8 +11,10 @@ from typing import Any
 
 from deployer.app import App, Websockets
 from deployer.declaration import Declaration
+from deployer.hardware import Declared
 from deployer.service import Remedy
 
+JOB_KINDS = ("background", "timers")
 FEWEST_CONNECTIONS = 10
 #: Nobody is told to serve less than a tenth of the visitors.
 FEWEST_SHARE = 10
@@ -70,7 +72,8 @@ def of_the_host(declaration: Declaration, missing: Missing) -> Iterator[Remedy]:
         )
     used = {server for app in declaration.apps for server in declaration.servers_of(app)}
     for server in sorted(used.intersection(declaration.servers)):
-        yield Remedy(f"{server} on another host (no services.{server} here)", without_server(declaration, server))
+        nor = "".join(f", nor {where}" for where in _idle_pools(declaration, server))
+        yield Remedy(f"{server} on another host (no services.{server}{nor} here)", without_server(declaration, server))
 
 
 def _knobs(declaration: Declaration) -> Iterator[Knob]:
@@ -118,6 +121,30 @@ def without_server(declaration: Declaration, server: str) -> Declaration:
     for name, app in declaration.apps.items():
         database = None if declaration.database_of(name) == server else app.database
         uses = tuple(used for used in app.uses if used != server)
-        apps[name] = app.model_copy(update={"database": database, "uses": uses})
+        changes: dict[str, Any] = {"database": database, "uses": uses}
+        if declaration.servers_of(name) == (server,):
+            changes |= {key: _without_pool(app.run_by(key), None) for key in app.runners}
+            changes |= {
+                kind: {job: _without_pool(one, 0) for job, one in getattr(app, kind).items()} for kind in JOB_KINDS
+            }
+        apps[name] = app.model_copy(update=changes)
     settings = {name: one for name, one in declaration.settings.items() if name != server}
     return declaration.model_copy(update={"apps": apps, "settings": settings})
+
+
+def _idle_pools(declaration: Declaration, server: str) -> Iterator[str]:
+    """Name the pinned pools of apps that would have no server left."""
+    for name, app in declaration.apps.items():
+        if declaration.servers_of(name) != (server,):
+            continue
+        said = {key: app.run_by(key) for key in app.runners}
+        said |= {f"{kind}.{job}": one for kind in JOB_KINDS for job, one in getattr(app, kind).items()}
+        for key, one in said.items():
+            if _without_pool(one, 0) is not one:
+                yield f"apps.{name}.{key}.pool_size"
+
+
+def _without_pool(said: Declared | None, none: int | None) -> Declared | None:
+    """Take a pinned pool out of what an app or a job says; ``none`` stands for no pool there."""
+    is_pinned = said is not None and "pool_size" in said.model_fields_set and getattr(said, "pool_size", None)
+    return said.model_copy(update={"pool_size": none}) if said is not None and is_pinned else said

@@ -29,6 +29,7 @@ MOST_TOGETHER = 6
 ROUNDED_MIB = 64
 
 Shortage = Callable[[Declaration], int]
+Contradictory = Callable[[Declaration], bool]
 Remedies = Callable[[Declaration], Iterable[Remedy]]
 
 
@@ -54,17 +55,20 @@ class Search:
     Attributes:
         remedies: What the services of a declaration offer to make themselves smaller.
         shortage_mib: Says of a changed declaration how much is missing, MiB; each change is really tried with it.
+        is_contradictory: Says whether an inventory that says so would be refused; such a change is no advice.
     """
 
     remedies: Remedies
     shortage_mib: Shortage
+    is_contradictory: Contradictory
 
     def missing(self, declaration: Declaration) -> float:
         """Say how much is missing; a declaration that contradicts itself never fits."""
         try:
-            return self.shortage_mib(declaration)
+            missing_mib = self.shortage_mib(declaration)
         except BudgetError:
             return float("inf")
+        return float("inf") if missing_mib <= 0 and self.is_contradictory(declaration) else missing_mib
 
     def gains(self, declaration: Declaration) -> tuple[Gain, ...]:
         """Try every single change: those that make it fit first, each group by what it gains."""
@@ -72,7 +76,7 @@ class Search:
         tried = []
         for one in (*of_the_host(declaration, self.missing), *self.remedies(declaration)):
             left = self.missing(one.declaration)
-            if left < missing < float("inf"):
+            if left < missing < float("inf") and not self.is_contradictory(one.declaration):
                 tried.append(Gain(int(missing - left), one, left <= 0))
         return tuple(sorted(tried, key=lambda gain: (not gain.fits, -gain.mib)))
 

@@ -17,9 +17,9 @@ from pydantic_core import PydanticUndefined
 
 from deployer.app import AppDatabase, BackgroundWorker, Timer, Websockets
 from deployer.catalog import SERVICES, runners
+from deployer.contradictions import RESERVED_APPS, is_contradictory
 from deployer.declaration import Declaration, ServiceSettings, Target
 from deployer.hardware import Hardware
-from deployer.inventory.contradictions import RESERVED_APPS
 from deployer.inventory.models import AppForm
 from deployer.service import Service
 
@@ -161,4 +161,4 @@ def hosts(draw: Any, *, idle_servers: bool = True) -> Declaration:
 
 def contradicts(declaration: Declaration) -> bool:
     """Say whether the inventory would refuse it."""
-    return any(True for service in SERVICES for _ in service.contradictions(declaration))
+    return is_contradictory(declaration)

@@ -11,6 +11,7 @@ from mixes import contradicts, hosts
 
 from deployer.allocate import allocate, shortage_mib
 from deployer.catalog import running
+from deployer.contradictions import is_contradictory
 from deployer.errors import BudgetError
 from deployer.services.kernel import KernelSettings
 from deployer.services.nginx import NginxSettings
@@ -39,7 +40,7 @@ def test_each_gain_is_what_the_change_gives(declaration):
     assume(not contradicts(declaration))
     missing = missing_mib(declaration)
     assume(missing is not None and missing > 0)
-    search = Search(remedies, shortage_mib)
+    search = Search(remedies, shortage_mib, is_contradictory)
     found = search.gains(declaration)
     assert [one.fits for one in found] == sorted((one.fits for one in found), reverse=True)
     for one in found:
@@ -189,6 +190,30 @@ def test_a_database_on_another_host_is_offered_with_its_gain():
     )
 
 
+def test_a_change_that_would_then_be_refused_is_not_offered():
+    """One process alone would hold all long-lived connections, for which its pinned heap has no room."""
+    node = {"script": "server.js", "processes": 3, "old_space_mib": 70}
+    chat = {"path": "/live", "connections": 1000, "memory_kib": 64}
+    declaration = host(memory_mib=512, apps={"shop": app(gunicorn=None, node=node, websockets=chat)})
+    assert not is_contradictory(declaration)
+    offered = next(one for one in remedies(declaration) if one.words == "apps.shop.node.processes: 1")
+    assert shortage_mib(offered.declaration) < shortage_mib(declaration)
+    assert is_contradictory(offered.declaration)
+    assert "shop.node.processes" not in refusal_of(declaration)
+
+
+def test_a_database_on_another_host_takes_the_pins_of_its_pools_along():
+    blog = app(gunicorn=gunicorn(pool_size=30), background={"mail": job(pool_size=3)})
+    words = re.search(r"mysql on another host \((.*) here\)", refusal_of(host(connections=4000, apps={"blog": blog})))
+    assert words is not None
+    pools = "nor apps.blog.gunicorn.pool_size, nor apps.blog.background.mail.pool_size"
+    assert words[1] == f"no services.mysql, {pools}"
+    cached = app(gunicorn=gunicorn(pool_size=30), uses=("redis",))
+    declaration = host(connections=4000, apps={"blog": cached})
+    declaration = declaration.model_copy(update={"settings": {**declaration.settings, "redis": RedisSettings()}})
+    assert "mysql on another host (no services.mysql here)" in refusal_of(declaration)
+
+
 def test_the_next_size_that_is_sold_is_named_and_is_the_next():
     text = refusal_of(host(memory_mib=512))
     assert text.rstrip().endswith("or a host with 1024 MiB")
@@ -211,7 +236,7 @@ def test_what_no_few_changes_can_bring_back_is_not_searched_for():
 
     many = {f"app{n}": app(server_names=(f"{n}.example",), background={"mail": job(processes=9)}) for n in range(20)}
     declaration = host(apps=many)
-    search = Search(remedies, counted)
+    search = Search(remedies, counted, is_contradictory)
     assert search.advice(declaration)
     assert len(tried) < 5 * len(search.gains(declaration))
 
