@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from . import command, readbackredis
 
@@ -25,11 +25,21 @@ def mariadb(_asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
 
 
 def mysql(_asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
-    """Ask MySQL likewise."""
-    return _global_variables("mysql", names)
+    """Ask MySQL likewise; some of its options are no variables, but show in what others are, or that there are none."""
+    return _global_variables("mysql", names, _shown_by_others)
 
 
-def _global_variables(client: str, names: Sequence[str]) -> Optional[Document]:
+def _shown_by_others(told: Mapping[str, str]) -> Dict[str, str]:
+    is_loaded = any(name.startswith("mysqlx_") for name in told)
+    return {
+        "skip_log_bin": "ON" if told.get("log_bin") == "OFF" else "OFF",
+        "mysqlx": "ON" if is_loaded else "OFF",
+    }
+
+
+def _global_variables(
+    client: str, names: Sequence[str], besides: Callable[[Mapping[str, str]], Dict[str, str]] = lambda _told: {}
+) -> Optional[Document]:
     argv = [client, "--no-defaults", "--protocol=socket", f"--socket={_MYSQL_SOCKET}", "--user=root", "--batch"]
     argv += ["--skip-column-names", "--connect-timeout=5"]
     rows = _rows(argv, "SHOW GLOBAL VARIABLES;\n")
@@ -37,7 +47,7 @@ def _global_variables(client: str, names: Sequence[str]) -> Optional[Document]:
         return None
     told = {row[0]: row[1] for row in rows if len(row) == 2}
     version = re.match(r"[0-9.]+", told.get("version", ""))
-    return {"version": version[0] if version else "", "values": _picked(told, names)}
+    return {"version": version[0] if version else "", "values": _picked({**told, **besides(told)}, names)}
 
 
 def postgresql(_asked: Mapping[str, Any], names: List[str]) -> Optional[Document]:
