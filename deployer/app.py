@@ -146,7 +146,7 @@ class App(Declared):
     max_upload_mib: Annotated[int, Field(ge=1, le=1024)] = 2
     """Largest request body, MiB."""
     uploads_at_once: Annotated[int, Field(ge=1, le=1000)] = 4
-    """Bodies of that size that are on their way at the same time; they wait on the disk."""
+    """Bodies of that size that are on their way at the same time; they wait on the disk. More are told 429."""
     websockets: Websockets | None = None
     """Its long-lived connections, if it has any."""
     database: AppDatabase | None = None

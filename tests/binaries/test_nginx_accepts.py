@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 from answering import app_at
 from golden_hosts import NAMES, GoldenHost, inventory
+from uploading import uploads
 
 from deployer.binaries import backlogs, limit_of
 from deployer.binaries.nginx import (
@@ -66,6 +67,18 @@ def test_it_says_nothing_serves_and_has_the_numbers_of_the_budget(place: Inside,
             protocol = "h2" if app.tls else "-"
             assert visit(place, canonical, tls=bool(app.tls)) == (200, protocol)
             assert {visit(place, each, tls=bool(app.tls)) for each in aliases} <= {(301, protocol)}
+    assert log_findings(server) == []
+
+
+@pytest.mark.parametrize("release", ["bookworm", "trixie", "sid"])
+def test_one_more_upload_than_the_app_takes_is_told_so_and_nobody_else_is(place: Inside, host: GoldenHost):
+    app = inventory().entry("blog1").declaration.apps["blog"]
+    prepare(place, host.files)
+    upstream = "unix:/run/app-blog.sock"
+    with nginx(place, open_files=host.limit_nofile("nginx.service")) as server, app_at(place, upstream):
+        said = uploads(place, app.server_names[0], app.uploads_at_once)
+    taken = dict.fromkeys(("a page", "a form", "no body", "an upload, once another has gone"), 200)
+    assert said == {"one more upload": 429, "one of unknown length": 429, **taken}
     assert log_findings(server) == []
 
 

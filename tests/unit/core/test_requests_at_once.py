@@ -55,6 +55,21 @@ def test_nginx_lets_through_no_more_than_is_priced():
     assert budget.count("nginx", "worker_connections") >= 1000 + budget.count("nginx", "requests_at_once")
 
 
+def test_each_app_has_as_many_uploads_as_are_priced_and_keeps_the_limits_that_its_own_replace():
+    apps = {
+        name: app(server_names=(f"{name}.example",), uploads_at_once=number) for name, number in (("a", 3), ("b", 7))
+    }
+    declaration = host(memory_mib=4096, apps=apps)
+    text = text_of(declaration, "/etc/nginx/nginx.conf")
+    assert "limit_conn_zone $upload zone=uploads:64k;" in text
+    above = re.findall(r"^ *limit_conn (.*);$", text, re.MULTILINE)
+    for name, one in apps.items():
+        own = re.findall(
+            r"^ *limit_conn (.*);$", text_of(declaration, f"/etc/nginx/deployer/apps/{name}.conf"), re.MULTILINE
+        )
+        assert own == [*above, f"uploads {one.uploads_at_once}"]
+
+
 @pytest.mark.parametrize(("visitors", "mib"), [(1000, 1), (12_000, 1), (12_001, 2), (50_000, 5)])
 def test_every_address_of_the_target_is_counted(visitors, mib):
     declaration = host(memory_mib=65_536, connections=visitors)
