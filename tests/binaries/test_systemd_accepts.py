@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 from golden_hosts import NAMES, GoldenHost
 
-from deployer.binaries.systemd import FOLDER, exposure, prepare, units_of, verify
+from deployer.binaries.systemd import exposure, prepare, units_of, verify
 from deployer.sandbox import Inside
 
 pytestmark = pytest.mark.real
 #: The most that `systemd-analyze security` may say of an app's unit, and of a server's.
 APP_EXPOSURE, SERVER_EXPOSURE = 2.0, 2.5
-#: No servers: what ends at boot before anything listens, and reads nothing that others wrote.
-AT_BOOT = {"deployer-swapfile.service"}
 
 
 @pytest.mark.parametrize("release", ["bookworm", "trixie"])
@@ -22,8 +20,7 @@ def test_it_says_nothing_of_any_unit(place: Inside, host: GoldenHost):
     units = units_of(host.files)
     assert {"nginx.service", "deployer.slice"} < set(units)
     assert verify(place, units) == []
-    assert all("Type=oneshot" in host.text(f"{FOLDER}{unit}") for unit in AT_BOOT.intersection(units))
-    services = {unit: exposure(place, unit) for unit in units if unit.endswith(".service") and unit not in AT_BOOT}
+    services = {unit: exposure(place, unit) for unit in units if unit.endswith(".service")}
     assert any(unit.startswith("app-") for unit in services)
     most = {unit: APP_EXPOSURE if unit.startswith("app-") else SERVER_EXPOSURE for unit in services}
     assert {unit: value for unit, value in services.items() if value > most[unit]} == {}
