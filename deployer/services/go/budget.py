@@ -13,6 +13,7 @@ from deployer.apps import beside_inputs, beside_parts, jobs_without_room, unit_n
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
+from deployer.errors import BudgetError
 from deployer.links import Chain
 from deployer.numbers import Derived, Numbers, derived, pinned
 from deployer.priors import PRIORS
@@ -32,10 +33,15 @@ TASKS = 64
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
-    """Price each app: what is pinned, or a floor and a share."""
+    """Price each app: what is pinned, or a floor and a share.
+
+    Raises:
+        BudgetError: The pinned memory has no room for what the app's connections hold beside Go's heap.
+    """
     found = []
     for name, (app, settings) in apps_of(declaration).items():
         if settings.memory_mib is not None:
+            _check_pin(settings.memory_mib, name, declaration, chain)
             found.append(
                 Claim(name, {"one process": float(settings.memory_mib)}, inputs=(f"apps.{name}.go.memory_mib",))
             )
@@ -53,6 +59,20 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     return found
 
 
+def _check_pin(memory_mib: int, name: str, declaration: Declaration, chain: Chain) -> None:
+    beside = chain.connection_parts(name)
+    own_mib = _least_mib(declaration.apps[name])
+    least_mib = own_mib + ceil(sum(beside.values()))
+    if memory_mib < least_mib:
+        where = f"apps.{name}.go.memory_mib"
+        raise BudgetError(
+            f"{where} is pinned to {memory_mib} MiB, but has to hold {own_mib} for the program and beside it "
+            + ", ".join(f"{mib:g} for {part}" for part, mib in beside.items()),
+            where=f"hosts.{declaration.host}.{where}",
+            next_step=f"write at least {least_mib}, leave it out, or let connections hold less",
+        )
+
+
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive what Go's runtime is told, and the unit's limits."""
     return {name: _of_app(name, declaration, chain, grants[name]) for name in apps_of(declaration)}
@@ -61,14 +81,17 @@ def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant])
 def _of_app(name: str, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
     cores, settings = declaration.hardware.cpu_cores, apps_of(declaration)[name][1]
     memory_mib = settings.memory_mib or grant.memory_mib
+    beside = chain.connection_parts(name)
+    less = "".join(f", less {mib:g} for {part}," for part, mib in beside.items())
     found: dict[str, Derived] = {
         "processes": chain.of_taker(name)["processes"],
         "backlog": chain.numbers["backlog"],
         "GOMEMLIMIT": derived(
-            round_down(MEMORY_SHARE * memory_mib, 1),
+            round_down(MEMORY_SHARE * (memory_mib - sum(beside.values())), 1),
             "MiB",
-            f"{MEMORY_SHARE} of {memory_mib}: stacks of C and sockets in the kernel are not Go's",
+            f"{MEMORY_SHARE} of {memory_mib}{less}: what C holds and sockets in the kernel are not Go's",
             f"{name}.MemoryMax",
+            *chain.connection_inputs(name),
         ),
         "GOMAXPROCS": derived(cores, "threads", "one per core", "hardware.cpu_cores"),
         **unit_numbers(

@@ -11,6 +11,7 @@ from deployer.errors import BudgetError
 from deployer.numbers import Provenance
 from deployer.priors import PRIORS
 from deployer.render import render
+from deployer.services.go import GoSettings
 from deployer.services.sqlite import SERVICE, SqliteSettings
 
 BOOK = AppDatabase(server="sqlite", migrate=("python", "-m", "guestbook.migrate"))
@@ -31,6 +32,41 @@ def test_the_app_pays_for_each_connection_of_each_worker():
     paid = [sum(found.claims["guestbook"].parts.values()) for found in (small, large)]
     assert paid[1] - paid[0] == threads * 8
     assert small.numbers["sqlite"]["cache_size"].provenance is Provenance.PINNED
+
+
+def in_go(cache_kib: int, **said: int) -> Declaration:
+    book = app(database=AppDatabase(server="sqlite"), gunicorn=None, go=GoSettings(program="book", pool_size=4, **said))
+    found = host(apps={"guestbook": book}, mysql=None, memory_mib=4096)
+    return found.model_copy(update={"settings": {**found.settings, "sqlite": SqliteSettings(cache_kib=cache_kib)}})
+
+
+def test_go_s_heap_leaves_room_for_the_pages_that_lie_beside_it():
+    for said in ({}, {"memory_mib": 400}):
+        budget = allocate(in_go(65_536, **said))
+        limit_mib = budget.count("guestbook", "GOMEMLIMIT")
+        assert limit_mib / 0.9 + 4 * 64 <= budget.count("guestbook", "MemoryMax") < limit_mib / 0.9 + 4 * 64 + 8
+        assert limit_mib >= 64
+
+
+def test_a_pinned_memory_of_go_s_without_room_for_the_pages_is_refused():
+    least_mib = 76 + 4 * 64
+    allocate(in_go(65_536, memory_mib=least_mib))
+    with pytest.raises(BudgetError) as refused:
+        allocate(in_go(65_536, memory_mib=least_mib - 1))
+    assert "256 for SQLite's page cache, 4 x 64 MiB" in refused.value.message
+    assert refused.value.next_step.startswith(f"write at least {least_mib},")
+
+
+@pytest.mark.parametrize("key", ["java", "node"])
+def test_a_pinned_heap_has_the_pages_beside_it(key):
+    said = {"java": {"jar": "book.jar", "heap_mib": 100}, "node": {"script": "book.js", "old_space_mib": 100}}[key]
+    book = app(database=AppDatabase(server="sqlite"), gunicorn=None, **{key: {**said, "pool_size": 4}})
+    plain = host(apps={"guestbook": book}, mysql=None, memory_mib=4096)
+    paid = []
+    for cache_kib in (1024, 65_536):
+        sqlite = {**plain.settings, "sqlite": SqliteSettings(cache_kib=cache_kib)}
+        paid.append(allocate(plain.model_copy(update={"settings": sqlite})).count("guestbook", "MemoryMax"))
+    assert paid[1] - paid[0] == 4 * 63
 
 
 def test_the_app_is_told_where_its_file_is():
