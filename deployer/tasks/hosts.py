@@ -136,7 +136,7 @@ def deploy(
 
     With nothing to change, the host is not load-tested either. `deployer --dry deploy --host NAME` only plans.
 
-    Experimental, as it was never load-tested by the project: MySQL, MariaDB 11.4, Node.js 22, swap, other
+    Experimental, as it was never load-tested by the project: MySQL 8.0 and 8.4, MariaDB 11.4, Node.js 22, swap, other
     kinds of gunicorn's workers. The plan says so for a host that has them.
     """
     entry, found = entry_of(host, inventory)

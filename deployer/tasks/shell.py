@@ -42,7 +42,7 @@ OPTIONS: Mapping[str, str] = {
     "file": "config to look at: my.cnf, nginx.conf, gunicorn.conf.py, a unit, postgresql.conf, redis.conf...",
     "dialect": "what the file is, where its name does not tell: mycnf, nginx, unit...; or its reader: mycnf/mysql/8.4",
     "command": "command to run there instead of a shell",
-    "suite": "bookworm (Debian 12) or trixie (Debian 13); else the one whose servers the inventory declares",
+    "suite": "bookworm (Debian 12), trixie (13), sid (13 with sid's servers); else as the inventory's versions say",
     "kernel": "shared (a container, the default) or own (User-Mode Linux: slower, one core, everything its own)",
     "tree": "name of a Debian tree (sandbox.trees lists them)",
     "make": "make those that are missing",

@@ -119,11 +119,11 @@ def test_what_is_persisted_by_hand_does_not_outrank_the_budget(on_sid: Deployed)
 @on_mysql
 def test_a_config_that_only_the_start_refuses_is_taken_back(on_sid: Deployed) -> None:
     site = on_sid.site
-    posts = sql(site, "SELECT COUNT(*) FROM blog.post")
+    posts = sql(site, "SELECT COUNT(*) FROM blog.posts")
     with site.overriding(*REFUSED_AT_THE_START):
         site.deploy(code=5)
     assert eventually(lambda: site.status("/healthz") == 200)
-    assert sql(site, "SELECT COUNT(*) FROM blog.post") == posts
+    assert sql(site, "SELECT COUNT(*) FROM blog.posts") == posts
     assert "no change" in site.deploy().stdout
 
 

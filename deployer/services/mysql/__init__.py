@@ -12,7 +12,10 @@ from deployer.services.mysql.disk import disk
 from deployer.services.mysql.files import access, wanted
 from deployer.services.mysql.flavours import flavour_of
 from deployer.services.mysql.remedies import remedies
-from deployer.services.mysql.settings import MysqlSettings, is_declared, settings_of
+from deployer.services.mysql.settings import MysqlSettings, Series, is_declared, settings_of
+
+#: Release series, of either flavour, that were deployed and load-tested.
+PROVEN: frozenset[Series] = frozenset({"10.11", "11.8", "9.7"})
 
 
 def _versions(declaration: Declaration) -> Mapping[str, str]:
@@ -20,13 +23,10 @@ def _versions(declaration: Declaration) -> Mapping[str, str]:
 
 
 def _experimental(declaration: Declaration) -> tuple[str, ...]:
-    settings = settings_of(declaration)
-    if settings.flavour == "mysql":
-        where = "Ubuntu has its package, Debian's stable releases have none"
-        return (f"services.mysql.flavour: MySQL {settings.series} was never deployed by this project; {where}",)
-    if settings.series == "11.4":
-        return ("services.mysql.version: MariaDB 11.4 was never deployed by this project",)
-    return ()
+    series = settings_of(declaration).series
+    if series in PROVEN:
+        return ()
+    return (f"services.mysql.version: {flavour_of(declaration).title} {series} was never deployed by this project",)
 
 
 SERVICE = Service(

@@ -14,7 +14,7 @@ from deployer.services.nginx.remedies import remedies
 from deployer.services.nginx.settings import NginxSettings, settings_of
 
 #: Release series that were deployed and load-tested.
-PROVEN = frozenset({"1.22", "1.26"})
+PROVEN = frozenset({"1.22", "1.26", "1.30"})
 
 
 def experimental(declaration: Declaration) -> Sequence[str]:

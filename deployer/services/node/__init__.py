@@ -13,7 +13,7 @@ from deployer.services.node.links import apps_of, links
 from deployer.services.node.settings import NodeSettings
 
 #: Release series that were deployed and load-tested.
-PROVEN = frozenset({"18", "20"})
+PROVEN = frozenset({"18", "20", "24"})
 
 
 def experimental(declaration: Declaration) -> Sequence[str]:

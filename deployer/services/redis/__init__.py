@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from deployer.declaration import Declaration
 from deployer.service import Rank, Service
 from deployer.services.redis.budget import claims, numbers, remedies
 from deployer.services.redis.disk import disk
 from deployer.services.redis.files import access, package_of, wanted
 from deployer.services.redis.settings import RedisSettings, contradictions, is_declared, settings_of
-
-
-def experimental(declaration: Declaration) -> Sequence[str]:
-    """Name what was not proven on a host yet."""
-    settings = settings_of(declaration)
-    return ("services.redis.version: Valkey 9 was never deployed by this project",) if settings.series == "9" else ()
-
 
 SERVICE = Service(
     name="redis",
@@ -31,7 +21,6 @@ SERVICE = Service(
     remedies=remedies,
     contradictions=contradictions,
     versions=lambda declaration: {package_of(declaration): settings_of(declaration).series},
-    experimental=experimental,
 )
 
 __all__ = ["SERVICE", "RedisSettings"]

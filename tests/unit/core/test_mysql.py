@@ -199,6 +199,7 @@ def test_mysql_on_the_smallest_host_is_refused_with_what_would_help():
 def test_what_was_never_deployed_is_called_experimental():
     assert SERVICE.experimental(host()) == ()
     assert SERVICE.experimental(host(mysql=MysqlSettings(version="11.8"))) == ()
+    assert SERVICE.experimental(host(mysql=MysqlSettings(flavour="mysql", version="9.7"))) == ()
     assert "MariaDB 11.4" in SERVICE.experimental(host(mysql=MysqlSettings(version="11.4")))[0]
     assert "MySQL 8.4" in SERVICE.experimental(host(mysql=MysqlSettings(flavour="mysql")))[0]
     assert SERVICE.versions(host(mysql=MysqlSettings(flavour="mysql", version="8.0"))) == {"mysql-server": "8.0"}
