@@ -10,10 +10,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from deployer.errors import PreparationFailed
@@ -135,8 +137,10 @@ def _read_npmrc(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def fetch_tarball(package: Package, registry: Registry, kept: Path) -> bytes:
-    """Give a package's tarball: the kept one if its bytes are still right, else from the registry.
+def fetch_tarball(package: Package, registry: Registry, kept: Path) -> Path:
+    """Give the file of a package's tarball: the kept one if its bytes are still right, else from the registry.
+
+    It goes from the registry to the disk in pieces: many that are fetched at once take next to no memory.
 
     Args:
         package: The package.
@@ -148,27 +152,27 @@ def fetch_tarball(package: Package, registry: Registry, kept: Path) -> bytes:
     """
     path = kept / f"{package.sha512.hex()[:64]}.tgz"
     try:
-        data = path.read_bytes()
-    except OSError:
-        data = b""
-    if hashlib.sha512(data).digest() == package.sha512:
-        return data
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha512").digest() == package.sha512:
+                return path
+    except OSError:  # it is not there yet, or cannot be read
+        pass
     address = registry.tarball_of(package)
-    data = _download(package, address)
-    if hashlib.sha512(data).digest() != package.sha512:
-        raise PreparationFailed(
-            f"{package} is not what the lock says: its sha512 is another one",
-            where=address,
-            next_step="do not use it; ask the registry's keeper, or make the lock anew if the package was changed",
-        )
-    _keep(path, data)
-    return data
+    with _kept_at(path) as file:
+        if _download(package, address, file) != package.sha512:
+            raise PreparationFailed(
+                f"{package} is not what the lock says: its sha512 is another one",
+                where=address,
+                next_step="do not use it; ask the registry's keeper, or make the lock anew if the package was changed",
+            )
+    return path
 
 
-def _download(package: Package, address: str) -> bytes:
+def _download(package: Package, address: str, file: IO[bytes]) -> bytes:
+    """Put what is at an address into a file, and give its sha512."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _read(package, address)
+            return _read(package, address, file)
         except urllib.error.HTTPError as error:
             reason = f"the registry answers {error.code} {error.reason}"
             if error.code not in PASSING_STATUSES:
@@ -184,26 +188,52 @@ def _download(package: Package, address: str) -> bytes:
     )
 
 
-def _read(package: Package, address: str) -> bytes:
+def _read(package: Package, address: str, file: IO[bytes]) -> bytes:
     give_up_at = time.monotonic() + TARBALL_TIMEOUT_S
-    received = bytearray()
+    digest, received = hashlib.sha512(), 0
+    _write(file, None)
     with urllib.request.build_opener().open(address, timeout=SILENCE_S) as answer:
         while chunk := answer.read(CHUNK_BYTES):
-            received += chunk
-            if len(received) > MOST_TARBALL_BYTES:
+            digest.update(chunk)
+            received += len(chunk)
+            if received > MOST_TARBALL_BYTES:
                 raise PreparationFailed(
                     f"{package} is larger than {MOST_TARBALL_BYTES >> 20} MiB", where=address, next_step="do without it"
                 )
             if time.monotonic() > give_up_at:
                 raise TimeoutError(f"it takes longer than {TARBALL_TIMEOUT_S} s")
-    return bytes(received)
+            _write(file, chunk)
+    return digest.digest()
 
 
-def _keep(path: Path, data: bytes) -> None:
+def _write(file: IO[bytes], chunk: bytes | None) -> None:
+    """Add a piece, or begin anew with None; a full disk is no fault of the registry's, and is not tried again."""
+    try:
+        if chunk is None:
+            file.seek(0)
+            file.truncate()
+        else:
+            file.write(chunk)
+    except OSError as error:
+        raise _not_kept(Path(file.name), error) from error
+
+
+@contextmanager
+def _kept_at(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file that stands at the path afterwards, whole or not at all: others may fetch the same meanwhile."""
+    part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fetching-", delete=False) as file:
-            file.write(data)
-        Path(file.name).rename(path)  # whole or not at all: others may fetch the same meanwhile
+            part = Path(file.name)
+            yield file
+        part.rename(path)
     except OSError as error:
-        raise PreparationFailed(f"the packages cannot be kept: {error}", where=str(path.parent)) from error
+        raise _not_kept(path, error) from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def _not_kept(path: Path, error: OSError) -> PreparationFailed:
+    return PreparationFailed(f"the packages cannot be kept: {error}", where=str(path.parent))

@@ -1,5 +1,8 @@
 """From a lock to node_modules: what is in it, from which registry, and what is refused."""
 
+import random
+import tracemalloc
+
 import pytest
 from tiny_registry import integrity_of, names_in, tarball, write_lock
 
@@ -342,3 +345,26 @@ def test_a_registry_that_is_not_there_is_named(registry, tmp_path, monkeypatch):
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     lock = write_lock(tmp_path, {"node_modules/a": registry.publish("a", tarball({"index.js": "1"}))})
     assert "cannot be fetched" in refusal(lock).message
+
+
+def test_packages_are_never_all_in_memory_at_once(registry, tmp_path):
+    """Only the tar that is sent is: what is fetched and unpacked lies on the disk."""
+    each_bytes, count = 1 << 20, 12
+    texts = [random.Random(number).randbytes(each_bytes).hex() for number in range(count)]
+    entries = {
+        f"node_modules/p{number}": registry.publish(f"p{number}", tarball({"index.js": text}))
+        for number, text in enumerate(texts)
+    }
+    lock = write_lock(tmp_path, entries)
+    fetch(lock)  # what is fetched is kept, and what imports take is taken
+    for whence in ("the folder that keeps them", "the registry"):
+        tracemalloc.start()
+        try:
+            packed = fetch(lock)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(packed) > 2 * each_bytes * count
+        assert peak_bytes < 1.25 * len(packed), f"from {whence}: {peak_bytes / len(packed):.2f} of the tar"
+        for kept in (tmp_path / "cache/deployer/npm").glob("*.tgz"):
+            kept.unlink()
