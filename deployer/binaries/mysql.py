@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal
 
@@ -23,7 +23,12 @@ DATA: Final = "/var/lib/mysql"
 
 @contextmanager
 def database(
-    place: Inside, flavour: Flavour, *, options: Sequence[str] = (), open_files: int | None = None
+    place: Inside,
+    flavour: Flavour,
+    *,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    open_files: int | None = None,
 ) -> Iterator[Server]:
     """Start the server on what was laid, as its unit does, with an empty database, and wait until it answers.
 
@@ -31,6 +36,7 @@ def database(
         place: The inside of a tree.
         flavour: Which of the two.
         options: Command line options, after what the files say.
+        environment: Variables of its unit.
         open_files: LimitNOFILE of its unit.
     """
     place.check(["install", "-d", "-o", "mysql", "-g", "mysql", "/run/mysqld"])
@@ -38,7 +44,7 @@ def database(
         place.check([_SERVER[flavour], "--no-defaults", "--initialize-insecure", f"--datadir={DATA}", "--user=mysql"])
     place.check(["rm", "-f", ERROR_LOG])  # of the package's own installation
     words = [_SERVER[flavour], "--user=mysql", *options]
-    with started(place, flavour, words, open_files=open_files, logs=[ERROR_LOG]) as server:
+    with started(place, flavour, words, environment=environment, open_files=open_files, logs=[ERROR_LOG]) as server:
         server.wait(lambda: not query(place, flavour, "SELECT 1", code=True)[0])
         yield server
 

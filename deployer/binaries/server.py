@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +181,24 @@ def settled_mib(pids: Sequence[int], *, within_s: float = 10, step_s: float = 0.
             return now
         last = now
     return last
+
+
+def peak_mib(pids: Callable[[], Sequence[int]], work: Callable[[], object], *, step_s: float = 0.02) -> float:
+    """Do some work and give the most memory that was held meanwhile, MiB.
+
+    Args:
+        pids: Whose; asked at each look, as servers make processes for the work.
+        work: What is done; its errors are raised here.
+        step_s: Time between two looks, s.
+    """
+    most_mib = 0.0
+    with ThreadPoolExecutor(1) as worker:
+        doing = worker.submit(work)
+        while not doing.done():
+            most_mib = max(most_mib, memory_mib(pids()))
+            time.sleep(step_s)
+        doing.result()
+    return most_mib
 
 
 def _has_child(process: subprocess.Popen[bytes]) -> bool:

@@ -18,15 +18,19 @@ FIGURES = Path("docs/benchmarks.md")
 
 
 @task
-def servers(_context: Context, *, runs: int = 3, write: bool = False) -> None:
+def servers(_context: Context, *, runs: int = 3, only: str = "", write: bool = False) -> None:
     """Measure what servers of each version need of memory, from Debian trees on this machine."""
     if runs < 1:
         raise UsageError("--runs must be 1 or more")
+    if only and only not in needs.parts():
+        raise UsageError(f"there is no part {only!r} to measure", next_step=f"--only {', '.join(needs.parts())}")
+    if only and write:
+        raise UsageError("--write puts down all of it: it goes with no --only")
     found: dict[tuple[str, str], list[float]] = {}
     with Steps() as steps:
         for number in range(1, runs + 1):
             steps.say(f"run {number} of {runs}")
-            for figure in needs.measured(steps.say):
+            for figure in needs.measured(steps.say, only=only):
                 found.setdefault((figure.name, figure.unit), []).append(figure.value)
     rows = [
         Row(name=name, unit=unit, runs=tuple(values), decimals=2 if max(values) < 10 else 0)

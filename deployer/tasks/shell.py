@@ -48,6 +48,7 @@ OPTIONS: Mapping[str, str] = {
     "make": "make those that are missing",
     "all": "every local VPS, and what they share",
     "runs": "how many times to measure",
+    "only": "the server or the subject that is measured alone, such as mariadb, sockets or statements",
     "seconds": "how long all services are at their worst together, seconds",
     "hold_s": "how long the connections are held, seconds",
     "write": "write the figures into docs/benchmarks.md",

@@ -1,4 +1,7 @@
-"""What MariaDB, MySQL and PostgreSQL need: empty, for each connection, and what a connection keeps after a sort."""
+"""What MariaDB, MySQL and PostgreSQL need: empty, for each connection, and what a connection keeps after a sort.
+
+MariaDB and MySQL once more with few of malloc's arenas, as their units have it.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from typing import Final
 
 from deployer.binaries import mysql as mysql_server, postgresql as postgresql_server
 from deployer.binaries.needs.figure import Figure, version
-from deployer.binaries.server import settled_mib
+from deployer.binaries.server import Server, settled_mib
 from deployer.sandbox import Inside
 
 CONNECTIONS: Final = 40
+#: malloc's arenas on a host with one core.
+FEW_ARENAS: Final = {"MALLOC_ARENA_MAX": "2"}
 _KIB_PER_MIB: Final = 1024
 _DONE: Final = b"done\n"
 #: The caches as the templates set them for a small host.
@@ -39,24 +44,22 @@ _MYSQL: Final = (
     "table_definition_cache = 400",
 )
 _ROWS: Final = "CREATE DATABASE x; USE x; CREATE TABLE x.t (a INT PRIMARY KEY, b VARCHAR(200)); "
-_SORT: Final = "SELECT count(*) FROM (SELECT b, count(*) c FROM x.t GROUP BY b ORDER BY c, b LIMIT 1000) s;"
+_SEQUENCE: Final = "INSERT INTO x.t SELECT seq, repeat(sha2(seq, 256), 3) FROM x.seq_1_to_5000;"
+_RECURSION: Final = (
+    "SET SESSION cte_max_recursion_depth = 5000; INSERT INTO x.t WITH RECURSIVE s(n) AS "
+    "(SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 5000) SELECT n, repeat(sha2(n, 256), 3) FROM s;"
+)
+SORT: Final = "SELECT count(*) FROM (SELECT b, count(*) c FROM x.t GROUP BY b ORDER BY c, b LIMIT 1000) s;"
 
 
 def mariadb(place: Inside) -> Iterator[Figure]:
     """Measure MariaDB with trimmed caches."""
-    name = f"MariaDB {version(place, ['mariadbd', '--version'])}"
-    place.lay({"/etc/mysql/mariadb.conf.d/90-trimmed.cnf": _config("mariadbd", _MARIADB)})
-    insert = "INSERT INTO x.t SELECT seq, repeat(sha2(seq, 256), 3) FROM x.seq_1_to_5000;"
-    yield from _mysql_like(place, "mariadb", name, _ROWS + insert)
+    yield from _mysql_like(place, "mariadb", named(place, "mariadb"))
 
 
 def mysql(place: Inside) -> Iterator[Figure]:
     """Measure MySQL with trimmed caches, without performance_schema."""
-    name = f"MySQL {version(place, ['mysqld', '--version'])}, P_S off"
-    place.lay({"/etc/mysql/mysql.conf.d/zz-trimmed.cnf": _config("mysqld", _MYSQL)})
-    numbers = "SET SESSION cte_max_recursion_depth = 5000; INSERT INTO x.t WITH RECURSIVE s(n) AS "
-    numbers += "(SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 5000) SELECT n, repeat(sha2(n, 256), 3) FROM s;"
-    yield from _mysql_like(place, "mysql", name, _ROWS + numbers)
+    yield from _mysql_like(place, "mysql", f"{named(place, 'mysql')}, P_S off")
 
 
 def postgresql_15(place: Inside) -> Iterator[Figure]:
@@ -69,24 +72,47 @@ def postgresql_17(place: Inside) -> Iterator[Figure]:
     yield from _postgresql(place, "17")
 
 
+def named(place: Inside, flavour: mysql_server.Flavour) -> str:
+    """Give the name and version of the tree's server, and lay the config that trims its caches."""
+    if flavour == "mariadb":
+        place.lay({"/etc/mysql/mariadb.conf.d/90-trimmed.cnf": _config("mariadbd", _MARIADB)})
+        return f"MariaDB {version(place, ['mariadbd', '--version'])}"
+    place.lay({"/etc/mysql/mysql.conf.d/zz-trimmed.cnf": _config("mysqld", _MYSQL)})
+    return f"MySQL {version(place, ['mysqld', '--version'])}"
+
+
 def _config(section: str, more: Sequence[str]) -> bytes:
     return ("\n".join((*_TRIMMED, *more)) + "\n").format(section=section).encode()
 
 
-def _mysql_like(place: Inside, flavour: mysql_server.Flavour, name: str, rows: str) -> Iterator[Figure]:
-    with mysql_server.database(place, flavour) as server:
+def rows_of(flavour: mysql_server.Flavour) -> str:
+    """Give the SQL that makes the table that ``SORT`` reads."""
+    if flavour == "mariadb":
+        return _ROWS + _SEQUENCE
+    return _ROWS + _RECURSION
 
-        def held_mib() -> float:
-            return settled_mib([server.main])
 
-        empty_mib = held_mib()
-        yield Figure(f"{name}: empty, pool of 128 MiB untouched", empty_mib)
-        mysql_server.query(place, flavour, rows)
-        mysql_server.query(place, flavour, _SORT)
-        before_mib = held_mib()
-        client = [flavour, "--no-defaults", f"--socket={mysql_server.SOCKET}", "--batch", "-N", "--unbuffered"]
-        with _connections(place, client) as ask:
-            yield from _each(name, before_mib, ask, held_mib)
+def client_of(flavour: mysql_server.Flavour) -> list[str]:
+    """Give the command line of a client that stays."""
+    return [flavour, "--no-defaults", f"--socket={mysql_server.SOCKET}", "--batch", "-N", "--unbuffered"]
+
+
+def _mysql_like(place: Inside, flavour: mysql_server.Flavour, name: str) -> Iterator[Figure]:
+    for arenas in ({}, FEW_ARENAS):
+        with mysql_server.database(place, flavour, environment=arenas) as server:
+
+            def held_mib(server: Server = server) -> float:
+                return settled_mib([server.main])
+
+            if not arenas:
+                yield Figure(f"{name}: empty, pool of 128 MiB untouched", held_mib())
+                mysql_server.query(place, flavour, rows_of(flavour))
+            mysql_server.query(place, flavour, SORT)
+            before_mib = held_mib()
+            with connections(place, client_of(flavour)) as ask:
+                for figure in _each(name, before_mib, ask, held_mib):
+                    title = ", ".join([figure.name, *("=".join(one) for one in arenas.items())])
+                    yield Figure(title, figure.value, figure.unit)
 
 
 def _postgresql(place: Inside, series: str) -> Iterator[Figure]:
@@ -105,19 +131,19 @@ def _postgresql(place: Inside, series: str) -> Iterator[Figure]:
         postgresql_server.query(place, fill)
         before_mib = held_mib()
         client = ["psql", "--no-psqlrc", "-At", "-d", "postgres"]
-        with _connections(place, client, user="postgres") as ask:
+        with connections(place, client, user="postgres") as ask:
             yield from _each(name, before_mib, ask, held_mib)
 
 
 def _each(name: str, before_mib: float, ask: Callable[[str], None], held_mib: Callable[[], float]) -> Iterator[Figure]:
-    for title, sql in (("idle", ""), ("after a sort of groups", _SORT)):
+    for title, sql in (("idle", ""), ("after a sort of groups", SORT)):
         ask(f"{sql} SELECT 'done';\n")
         each_kib = (held_mib() - before_mib) / CONNECTIONS * _KIB_PER_MIB
         yield Figure(f"{name}: a connection, {title}", each_kib, "KiB")
 
 
 @contextmanager
-def _connections(place: Inside, client: Sequence[str], *, user: str = "root") -> Iterator[Callable[[str], None]]:
+def connections(place: Inside, client: Sequence[str], *, user: str = "root") -> Iterator[Callable[[str], None]]:
     """Hold connections, each by a client of its own; what is yielded sends SQL to all and waits for each `done`."""
     clients = [
         subprocess.Popen(
