@@ -83,9 +83,17 @@ def _unit(entry: dict[str, Any], progress: Progress) -> None:
     if entry.get("enable"):
         boot.on(unit)
     verb = "reload-or-restart" if action == "reload" else action  # it may have died since the plan was made
+    if action == "start" and _is_starting(unit):
+        verb = "restart"  # a start that is under way, with what was there before, would be taken for this one
     systemctl.order(verb, unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S), check=progress.check)
     if entry.get("ready"):
         probes.gate(entry["ready"], 0.0, progress)
+
+
+def _is_starting(unit: str) -> bool:
+    """Say whether a service is on its way, or fails again and again; a job in the middle of its work is left to it."""
+    state = unitstate.show([unit])[unit]
+    return bool(state["active"] == "activating" and state["type"] != "oneshot")
 
 
 def _stop(unit: str, progress: Progress) -> None:

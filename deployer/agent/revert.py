@@ -61,7 +61,7 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
     )
     sysctls.put_back(journal, attempt)
     unitreturn.start_what_ran(journal, touched, before, attempt, say)
-    running = [unit for unit in touched if unitreturn.ran(before[unit])]
+    running = [unit for unit in touched if unitreturn.is_to_run(before[unit])]
     for unit in unitreturn.unhealthy(running):
         outcome.problems.append(f"{unit} ran before and does not run now")
         outcome.commands += [f"systemctl status {unit}", f"systemctl restart {unit}"]

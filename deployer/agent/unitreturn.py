@@ -9,6 +9,7 @@ from typing import Any, Callable
 from . import boot, systemctl, unitstate
 from .journal import Journal
 from .outcome import Attempt
+from .refusal import Refusal
 
 HEALTHY_WITHIN_S = 30.0
 STEADY_S = 1.0
@@ -19,6 +20,11 @@ RUNNING = ("active", "reloading", "activating")
 def ran(state: dict[str, Any]) -> bool:
     """Say whether a unit is to run again. A job in the middle of its work is not: it would begin a second time."""
     return state["active"] in RUNNING and not (state["active"] == "activating" and state.get("type") == "oneshot")
+
+
+def is_to_run(state: dict[str, Any]) -> bool:
+    """Say whether a unit has to run after a return: one that was starting, or failing again and again, ran not yet."""
+    return state["active"] != "activating" and ran(state)
 
 
 def stop_what_did_not_run(
@@ -76,6 +82,12 @@ def start_what_ran(
         if ran(was):
             verb = "reload-or-restart" if actions[unit] == "reload" else actions[unit]
             say(f"{verb} {unit}")
+            if not is_to_run(was):
+                try:
+                    systemctl.order(verb, unit)
+                except Refusal:
+                    say(f"{unit} does not start, as before")
+                continue
             attempt(
                 partial(systemctl.order, verb, unit),
                 f"{unit} cannot be started",

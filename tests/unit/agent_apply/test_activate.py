@@ -22,6 +22,7 @@ from deployer.agent import (
 from deployer.agent.blobs import Blobs
 from deployer.agent.outcome import Attempt, Outcome
 from deployer.agent.progress import Progress
+from deployer.agent.refusal import Refusal
 
 GONE = {"load": "not-found", "active": "inactive", "sub": "dead"}
 RUNS = {"load": "not-found", "active": "active", "sub": "running"}
@@ -162,6 +163,44 @@ def test_the_record_of_an_older_deploy_is_still_read(monkeypatch, wants):
 )
 def test_what_a_return_runs_again(state, again):
     assert unitreturn.ran(state) is again
+
+
+@pytest.mark.parametrize(("was", "is_a_problem"), [("active", True), ("activating", False)])
+def test_a_return_does_not_have_to_run_what_did_not_start_before_either(monkeypatch, wants, was, is_a_problem):
+    def order(*words, **_):
+        raise Refusal("activation", "it does not start")
+
+    monkeypatch.setattr(systemctl, "order", order)
+    monkeypatch.setattr(systemctl, "forget_failures", lambda unit: None)
+    enabled = {"type": "notify", "enabled": "enabled"}
+    monkeypatch.setattr(unitstate, "show", lambda units: {unit: {**GONE, **enabled} for unit in units})
+    record = journal.Journal.create("t1", "me")
+    record.doc["activations"] = [{"kind": "unit", "unit": "a.service", "action": "restart"}]
+    record.doc["activated"] = [0]
+    outcome, said = Outcome(), []
+    before = {"a.service": {**RUNS, **enabled, "active": was}}
+    unitreturn.start_what_ran(record, ["a.service"], before, Attempt(outcome), said.append)
+    assert bool(outcome.problems) is is_a_problem
+    assert unitreturn.is_to_run(before["a.service"]) is is_a_problem
+    assert ("a.service does not start, as before" in said) is not is_a_problem
+
+
+@pytest.mark.parametrize(
+    ("now", "order"),
+    [
+        ({"type": "notify", "active": "inactive"}, "start"),
+        ({"type": "notify", "active": "activating"}, "restart"),
+        ({"type": "oneshot", "active": "activating"}, "start"),
+    ],
+)
+def test_a_start_is_not_taken_for_one_that_is_under_way_with_what_was_there_before(monkeypatch, wants, now, order):
+    orders = []
+    monkeypatch.setattr(systemctl, "order", lambda *words, **_: orders.append(" ".join(words)))
+    monkeypatch.setattr(unitstate, "show", lambda units: dict.fromkeys(units, now))
+    record = journal.Journal.create("t1", "me")
+    entries = [{"kind": "unit", "unit": "a.service", "action": "start", "enable": False}]
+    activate.run(entries, [], record, work=None, progress=Progress(lambda event: None, lambda wait_s: False))
+    assert orders == [f"{order} a.service"]
 
 
 def test_the_next_process_waits_until_the_one_before_it_is_ready(monkeypatch, wants):
