@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -101,6 +102,14 @@ def test_only_the_socket_leads_to_the_data_and_each_to_its_own(on_sid: Deployed)
     ]
     assert site.sh("stat -c '%U %a' /var/lib/mysql") == "mysql 700"
     assert site.exposure("mysql.service") <= 2.5
+
+
+@on_mysql
+def test_every_setting_of_the_ledger_is_told_by_the_server_and_is_the_same(on_sid: Deployed) -> None:
+    settings = json.loads(on_sid.site.run("doctor", "--json").stdout)["settings"]
+    told = {one["setting"]: one["state"] for one in settings if one["server"] == "mysql"}
+    assert set(told.values()) == {"ok"}, told
+    assert {"innodb_buffer_pool_size", "max_connections", "temptable_max_ram", "skip_log_bin", "mysqlx"} <= set(told)
 
 
 @on_mysql

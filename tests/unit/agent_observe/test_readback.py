@@ -120,3 +120,14 @@ def test_redis_that_answers_something_else_tells_nothing(
 def test_redis_that_does_not_run_tells_nothing() -> None:
     assert readbackstores.redis({"socket": "/run/redis/not-there.sock"}, ["maxmemory"]) is None
     assert readbackstores.redis({"socket": "/etc/passwd"}, ["maxmemory"]) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"log_bin": "OFF"}, {"skip_log_bin": "ON", "mysqlx": "OFF"}),
+        ({"log_bin": "ON", "mysqlx_port": "33060"}, {"skip_log_bin": "OFF", "mysqlx": "ON"}),
+    ],
+)
+def test_options_of_mysql_that_are_no_variables_show_in_others(told: dict[str, str], shown: dict[str, str]) -> None:
+    assert readbackstores._shown_by_others(told) == shown
