@@ -19,8 +19,8 @@ from deployer.render import render
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
 NAMES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
-#: What a host declares to have the servers of a Debian tree, by service. sid's nginx 1.30 gets what is for 1.26;
-#: trixie and sid have Redis and Valkey, so there the host's own flavour stays.
+#: What a host declares to have the servers of a Debian tree, by service; trixie
+#: and sid have Redis and Valkey, so there the host's own flavour stays.
 DECLARED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "bookworm": {
         "nginx": {"version": "1.22"},
@@ -35,7 +35,7 @@ DECLARED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "postgresql": {"version": "17"},
     },
     "sid": {
-        "nginx": {"version": "1.26"},
+        "nginx": {"version": "1.30"},
         "mysql": {"flavour": "mysql", "version": "9.7"},
         "redis": {"version": "8"},
     },

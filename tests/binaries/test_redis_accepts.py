@@ -9,7 +9,7 @@ from golden_hosts import GoldenHost, differing, having, in_bytes
 
 from deployer.binaries import limit_of
 from deployer.binaries.redis import Flavour, command, log_findings, settings, socket_of, store
-from deployer.sandbox import Inside
+from deployer.sandbox import SUITES, Inside
 
 pytestmark = pytest.mark.real
 #: Numbers of the budget that the unit has, not the server.
@@ -18,13 +18,16 @@ HOSTS = ["cache1", "kept1", *having("/etc/redis/"), *having("/etc/valkey/")]
 
 
 @pytest.mark.parametrize(
-    ("release", "flavour"), [("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey"), ("sid", "valkey")]
+    ("release", "flavour"),
+    [("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey"), ("sid", "redis"), ("sid", "valkey")],
 )
 @pytest.mark.parametrize("name", HOSTS)
 def test_it_warns_of_nothing_and_has_the_numbers_of_the_budget(
     place: Inside, name: str, release: str, flavour: Flavour
 ):
-    host = GoldenHost.of(name, release, redis={"flavour": flavour, "version": "7" if release == "bookworm" else "8"})
+    host = GoldenHost.of(
+        name, release, redis={"flavour": flavour, "version": SUITES[release].packages[f"{flavour}-server"]}
+    )
     numbers = host.budget.numbers["redis"]
     (path,) = host.below(f"/etc/{flavour}/")
     place.lay(host.files)

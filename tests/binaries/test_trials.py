@@ -7,7 +7,7 @@ import re
 import pytest
 from golden_hosts import GoldenHost, inventory
 
-from deployer.sandbox import Inside
+from deployer.sandbox import SUITES, Inside
 from deployer.service import Validator
 from deployer.services import postgresql, redis
 
@@ -33,12 +33,13 @@ def trial(service: str, host: GoldenHost, name: str, release: str, declared: dic
 
 @pytest.mark.parametrize("name", ["cache1", "kept1"])
 @pytest.mark.parametrize(
-    ("release", "flavour"), [("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey"), ("sid", "valkey")]
+    ("release", "flavour"),
+    [("bookworm", "redis"), ("trixie", "redis"), ("trixie", "valkey"), ("sid", "redis"), ("sid", "valkey")],
 )
 def test_redis_passes_what_is_rendered_and_refuses_what_it_cannot_read(
     place: Inside, name: str, release: str, flavour: str
 ):
-    declared = {"flavour": flavour, "version": "7" if release == "bookworm" else "8"}
+    declared = {"flavour": flavour, "version": SUITES[release].packages[f"{flavour}-server"]}
     host = GoldenHost.of(name, release, redis=declared)
     validator = trial("redis", host, name, release, declared)
     place.lay(host.files)
