@@ -1,4 +1,4 @@
-"""Lint: what is wrong with a config that somebody already has, for the host that its inventory entry declares. Pure.
+"""Lint: what is wrong with a config that somebody already has, for the host that its inventory entry declares.
 
 Besides what the registry knows of names and values: habits that do harm, each with its reason and with what this host's
 budget says instead; and what the file lets its server take at its worst, beside what the ledger grants.
@@ -6,13 +6,16 @@ budget says instead; and what the file lets its server take at its worst, beside
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
-from deployer.dialects import DIALECTS, DialectError, guess, read
+from deployer.dialects import DIALECTS, DialectError, guess
 from deployer.lint.beside import beside
 from deployer.lint.costs import over_budget
 from deployer.lint.folklore import dangerous
 from deployer.lint.host import Host, taker_of
+from deployer.lint.included import Included
 from deployer.readers import reader_of
 from deployer.registry import Finding, Kind, judge, split
 from deployer.registry.groups import is_read_by_server
@@ -36,7 +39,13 @@ def reader_for(filename: str, text: str, declaration: Declaration, dialect: str 
 
 
 def lint(
-    text: str, dialect: str, declaration: Declaration, budget: HostBudget, *, filename: str = ""
+    text: str,
+    dialect: str,
+    declaration: Declaration,
+    budget: HostBudget,
+    *,
+    filename: str = "",
+    given: Path | None = None,
 ) -> tuple[Finding, ...]:
     """Find what is wrong with a config on a host.
 
@@ -46,20 +55,23 @@ def lint(
         declaration: The host.
         budget: Its budget, from ``allocate``.
         filename: Name of the file, if it has one; a unit's tells whose grant it is.
+        given: Where the text lies: what it includes is read with it where that lies beside it; None reads nothing else.
 
     Returns:
-        The findings, the worst first, then by line. Nothing for a config that the host can carry as it is meant.
+        The findings, the worst first, then by file and line; nothing for a config that the host can carry as it is.
 
     Raises:
         DialectError: The text cannot be read.
         UsageError: There is no such dialect or flavour.
     """
     name, flavour, version = split(reader_of(declaration, dialect))
-    statements = read(name, text)
+    included = Included(name, given)
+    statements = included.statements(text)
     host = Host(declaration, budget, taker_of(name, filename, declaration), name, flavour, version)
     # in a my.cnf other programs have groups of their own; what they say is nothing to the server
     ours = [one for one in statements if name != "mycnf" or is_read_by_server(one, host.registry.flavour, host.release)]
     found = [
+        *included.findings,
         *judge(statements, name, flavour, version),
         *over_budget(ours, host),
         *dangerous(ours, host),
@@ -67,4 +79,5 @@ def lint(
     ]
     judged = {(one.name, one.line) for one in found if one.kind in {Kind.FATAL, Kind.IGNORED}}
     kept = [one for one in found if one.kind is not Kind.DANGEROUS or (one.name, one.line) not in judged]
-    return tuple(sorted(dict.fromkeys(kept), key=lambda one: (_ORDER.index(one.kind), one.line, one.name)))
+    in_order = sorted(dict.fromkeys(kept), key=lambda one: (_ORDER.index(one.kind), one.line, one.name))
+    return tuple(dict.fromkeys(map(included.placed, in_order)))

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     """It works, until it does harm."""
     DEPRECATED = "deprecated"
     """It works, and will not in a later release."""
+    NOT_READ = "not read"
+    """It is included, and was not looked at."""
 
 
 #: What makes a rendered file wrong.
@@ -38,6 +40,7 @@ class Finding:
         message: What is wrong, in words.
         because: Where that is known from.
         instead: What to write; empty where leaving it out is best.
+        file: The included file that it stands in; empty for the text itself.
     """
 
     kind: Kind
@@ -46,3 +49,4 @@ class Finding:
     message: str
     because: str = ""
     instead: str = ""
+    file: str = ""

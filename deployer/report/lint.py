@@ -24,6 +24,7 @@ _STYLES = {
     Kind.IGNORED: "magenta",
     Kind.DANGEROUS: "yellow",
     Kind.DEPRECATED: "dim",
+    Kind.NOT_READ: "dim",
 }
 
 
@@ -43,13 +44,13 @@ def print_lint(console: Console, host: str, file: str, reader: str, findings: Se
         return
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     table.add_column("", no_wrap=True)
-    table.add_column("line", justify="right")
+    table.add_column("line", justify="right", overflow="fold")
     table.add_column("setting", style="bold", overflow="fold")
     table.add_column("what is wrong", overflow="fold", ratio=3)
     table.add_column("write instead", overflow="fold", ratio=2)
     for one in findings:
         why = Text.assemble(one.message, (f"\n{one.because}", "dim") if one.because else "")
-        line = str(one.line) if one.line else "-"
+        line = ":".join([*([one.file] if one.file else []), str(one.line) if one.line else "-"])
         table.add_row(
             Text(str(one.kind), style=_STYLES[one.kind]), line, one.name, why, Text(one.instead, style="green")
         )
@@ -81,6 +82,7 @@ def lint_document(host: str, file: str, reader: str, findings: Sequence[Finding]
             {
                 "kind": str(one.kind),
                 "name": one.name,
+                "file": one.file,
                 "line": one.line,
                 "message": one.message,
                 "because": one.because,

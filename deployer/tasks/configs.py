@@ -23,7 +23,7 @@ def lint(
     entry, _ = entry_of(host, inventory)
     text = _text_of(file)
     reader = reader_for(file, text, entry.declaration, dialect)
-    findings = lint_text(text, reader, entry.declaration, allocate(entry.declaration), filename=file)
+    findings = lint_text(text, reader, entry.declaration, allocate(entry.declaration), filename=file, given=Path(file))
     if json:
         print_document(lint_document(entry.name, file, reader, findings))
     else:

@@ -42,7 +42,7 @@ def test_the_document_has_who_reads_it_and_whether_that_was_asked():
     assert (found["schema"], found["dialect"], found["flavour"]) == ("deployer/lint/1", "mycnf", "mysql")
     assert (found["version"], found["proven"]) == ("8.4", False)
     first = found["findings"][0]
-    assert set(first) == {"kind", "name", "line", "message", "because", "instead"}
+    assert set(first) == {"kind", "name", "file", "line", "message", "because", "instead"}
     assert (first["kind"], first["name"], first["line"]) == ("fatal", "query_cache_type", 2)
 
 
