@@ -35,7 +35,14 @@ class Applied:
     notes: tuple[str, ...] = ()
 
 
-def apply(agent: Agent, plan: Plan, fetched: Mapping[str, bytes], on_step: Callable[[str, str], None]) -> Applied:
+def apply(
+    agent: Agent,
+    plan: Plan,
+    fetched: Mapping[str, bytes],
+    on_step: Callable[[str, str], None],
+    *,
+    wait_s: float = 0.0,
+) -> Applied:
     """Make the host what the plan says, or leave it as it was.
 
     Args:
@@ -44,6 +51,7 @@ def apply(agent: Agent, plan: Plan, fetched: Mapping[str, bytes], on_step: Calla
         fetched: Packed packages for the apps whose environment has to be made: wheels, or a node_modules. The host
             fetches wheels itself that are not there.
         on_step: Gets step and message as they come.
+        wait_s: How long to wait for another deploy that is at work on the host, s.
 
     Raises:
         DeployerError: Of the class that says what the host's state is.
@@ -51,7 +59,7 @@ def apply(agent: Agent, plan: Plan, fetched: Mapping[str, bytes], on_step: Calla
     document = dict(plan.document)
     document["releases"] = [_with_packages(release, fetched) for release in document["releases"]]
     blobs = {**plan.blobs, **{_packages_blob(app): packed for app, packed in fetched.items()}}
-    request = {"op": "apply", "transaction": transaction_name(), "who": who(), "plan": document}
+    request = {"op": "apply", "transaction": transaction_name(), "who": who(), "wait_s": wait_s, "plan": document}
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event.get("event") == "step":
@@ -60,7 +68,7 @@ def apply(agent: Agent, plan: Plan, fetched: Mapping[str, bytes], on_step: Calla
     with tempfile.TemporaryFile() as packed:
         _pack(blobs, packed)
         packed.seek(0)
-        answer = agent.call(request, packed, on_event, timeout_s=TIMEOUT_S)
+        answer = agent.call(request, packed, on_event, timeout_s=TIMEOUT_S + wait_s)
     return Applied(str(answer["transaction"]), tuple(answer["steps"]), tuple(answer["notes"]))
 
 

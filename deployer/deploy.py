@@ -102,8 +102,16 @@ class Session:
         planned = build_plan(self.wanted.rendered, self.wanted.releases, seen)
         return replace(planned, warnings=(*warnings, *planned.warnings))
 
-    def apply(self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None) -> Applied:
-        """Make the plan true, or leave the host as it was; packages are fetched before anything is sent."""
+    def apply(
+        self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None, *, wait_s: float = 0.0
+    ) -> Applied:
+        """Make the plan true, or leave the host as it was; packages are fetched before anything is sent.
+
+        Args:
+            plan: What ``plan`` gave.
+            on_step: Gets step and message as they come.
+            wait_s: How long to wait for another deploy of the host, s.
+        """
         kinds = {wanted.app: wanted.packages for wanted in self.wanted.rendered.wanted.releases}
         fetched: dict[str, bytes] = {}
         for release in self.wanted.releases:
@@ -113,7 +121,7 @@ class Session:
                 fetched[release.app] = fetch_node_modules(release.app, release.lock_path, self.facts, self.say)
             elif self.wanted.entry.host.wheels == "control":
                 fetched[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
-        return apply(self.agent, plan, fetched, on_step)
+        return apply(self.agent, plan, fetched, on_step, wait_s=wait_s)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ def finish_commit(journal: Journal) -> None:
     staging.remove_emptied_directories(journal)
     journal.close("committed")
     prune()
+    releases.touch([recorded["target"] for recorded in journal.doc["files"] if recorded.get("target")])
     releases.prune(journal.doc.get("releases", []))
 
 

@@ -114,11 +114,20 @@ class Journal:
         line = {
             "transaction": self.identifier,
             "who": self.doc["who"],
+            "login": self.doc.get("login"),
+            "from": self.doc.get("from"),
             "began": self.doc["began"],
             "ended": self.doc["ended"],
             "outcome": outcome,
             "problem": problem,
+            "back_to": self.doc.get("back_to"),
             "files": [entry["path"] for entry in self.doc["files"]],
+            "units": [
+                f"{entry['action']} {entry['unit']}" if entry["kind"] == "unit" else f"stop {entry['unit']}"
+                for entry in self.doc.get("activations", ())
+                if entry["kind"] in ("unit", "stop")
+            ],
+            "releases": [entry["path"] for entry in self.doc.get("releases", ())],
         }
         durable.append_line(places.at(places.AUDIT), json.dumps(line, sort_keys=True))
         self.save()
@@ -126,15 +135,20 @@ class Journal:
 
 def open_journals() -> list[Journal]:
     """Return the transactions that are not closed, oldest first; a directory without a record is dropped."""
-    found = []
     for identifier in _identifiers():
-        if not os.path.exists(f"{places.at(places.TRANSACTIONS)}/{identifier}/journal.json"):
+        if not _has_record(identifier):
             shutil.rmtree(f"{places.at(places.TRANSACTIONS)}/{identifier}")  # it died before its first line
-            continue
-        journal = Journal.load(identifier)
-        if journal.state != "closed":
-            found.append(journal)
-    return sorted(found, key=lambda journal: str(journal.doc["began"]))
+    return [one for one in recorded() if one.state != "closed"]
+
+
+def recorded() -> list[Journal]:
+    """Return all transactions on record, oldest first; changes nothing.
+
+    Raises:
+        Refusal: A record is damaged.
+    """
+    found = [Journal.load(identifier) for identifier in _identifiers() if _has_record(identifier)]
+    return sorted(found, key=lambda one: str(one.doc["began"]))
 
 
 def open_transaction() -> str | None:
@@ -149,15 +163,17 @@ def open_transaction() -> str | None:
     return None
 
 
+def committed() -> list[Journal]:
+    """Return the transactions on record that went live and stayed, oldest first."""
+    return [one for one in recorded() if one.state == "closed" and one.doc["outcome"] == "committed"]
+
+
 def prune() -> None:
-    """Remove the oldest closed records beyond the last ten."""
-    closed = []
-    for identifier in _identifiers():
-        journal = Journal.load(identifier)
-        if journal.state == "closed":
-            closed.append(journal)
-    closed.sort(key=lambda journal: str(journal.doc["began"]))
-    for journal in closed[:-KEPT_TRANSACTIONS]:
+    """Remove the oldest closed records beyond the last ten that are live history, and the last ten that failed."""
+    closed = [one for one in recorded() if one.state == "closed"]
+    lived = [one for one in closed if one.doc["outcome"] == "committed"]
+    failed = [one for one in closed if one.doc["outcome"] != "committed"]
+    for journal in (*lived[:-KEPT_TRANSACTIONS], *failed[:-KEPT_TRANSACTIONS]):
         shutil.rmtree(journal.directory)
 
 
@@ -183,6 +199,10 @@ def booted() -> str:
             return f"{stream.read().strip()} {started(1)}"
     except OSError:
         return started(1)
+
+
+def _has_record(identifier: str) -> bool:
+    return os.path.exists(f"{places.at(places.TRANSACTIONS)}/{identifier}/journal.json")
 
 
 def _identifiers() -> list[str]:

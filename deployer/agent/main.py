@@ -138,6 +138,8 @@ def dispatch(request: Document, blob: BinaryIO, emit: Emit, stopped: Stopped) ->
         return _run("observe", request)
     if op == "apply":
         return _run("transaction", request, blob, emit, stopped)
+    if op in ("back", "history", "recover"):
+        return _run(op, request)
     if op == "sample":
         return _run("sample", request, emit, stopped)
     if op == "readback":

@@ -25,15 +25,40 @@ def load() -> dict[str, Any]:
     return found
 
 
-def after(plan: dict[str, Any], transaction: str, refused_sysctls: dict[str, str]) -> dict[str, Any]:
+def compare(plan: dict[str, Any]) -> None:
+    """Refuse a plan that was made before the host's last transaction.
+
+    Raises:
+        Refusal: Kind `outdated`.
+    """
+    if "last_transaction" not in plan:
+        return
+    now = load()["last_transaction"]
+    if plan["last_transaction"] != now:
+        raise Refusal(
+            "outdated",
+            f"the plan was made when {plan['last_transaction'] or 'nothing'} was the last deploy; now it is {now}",
+            next="make the plan again and look at it",
+        )
+
+
+def after(
+    plan: dict[str, Any], transaction: str, refused_sysctls: dict[str, str], back_to: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the manifest as it is once this plan is committed.
 
     Args:
         plan: The plan.
         transaction: Its transaction's id.
         refused_sysctls: Values that the kernel did not take, by name: asked for again only when they change.
+        back_to: The manifest of the transaction that the plan goes back to, if it is such a plan.
     """
     found = load()
+    if back_to is not None:  # what was done once stays done: no way back runs a migration backwards
+        done = [*back_to["done"], *(key for key in found["done"] if key not in back_to["done"])]
+        return {**found, "units": back_to["units"], "owned": back_to["owned"], "done": done} | {
+            "last_transaction": transaction
+        }
     units, owned, done = dict(found["units"]), dict(found["owned"]), list(found["done"])
     for entry in plan.get("files", ()):
         wanted = entry["after"]
@@ -46,7 +71,8 @@ def after(plan: dict[str, Any], transaction: str, refused_sysctls: dict[str, str
             units.pop(entry["unit"], None)
         if entry["kind"] == "command" and entry.get("once") and entry["once"] not in done:
             done.append(entry["once"])
-    units.update(plan.get("record_units") or {})
+    for entry in plan.get("units") or ():
+        units[entry["unit"]] = {name: entry[name] for name in ("restart_hash", "reload_hash")}
     asked = {entry["name"] for entry in plan.get("sysctls", ())}
     refused = {name: value for name, value in found.get("refused_sysctls", {}).items() if name not in asked}
     return {

@@ -16,7 +16,8 @@ TRANSACTIONS = STATE + "/transactions"
 #: Files of the user's own that a deploy took the place of, for good.
 FORMER = STATE + "/former"
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: Of a transaction.
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def at(path: str) -> str:
@@ -45,6 +46,6 @@ def checked_path(path: object) -> str:
 
 def checked_identifier(name: object) -> str:
     """Return a transaction's id if it is safe as a directory's and a unit's name."""
-    if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
+    if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
         raise Refusal("fault", f"not a transaction id: {name!r}")
     return name

@@ -54,6 +54,13 @@ class Progress:
         self._began = time.monotonic()
         self.say(message)
 
+    def wait(self, holder: str) -> None:
+        """Tell once for whom we wait, and give up when the control machine does."""
+        self.check()
+        message = f"waiting for {holder}"
+        if self.steps[-1]["message"] != message:
+            self.enter(self.step, message)
+
     def say(self, message: str) -> None:
         """Tell something about the step that is running."""
         self._emit({"event": "step", "step": self.step, "message": message})

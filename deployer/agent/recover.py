@@ -5,12 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Callable
+from typing import Any, Callable
 
 from . import closing, returntimer, revert
 from .journal import Journal, open_journals, started
 from .lock import Lock
 from .refusal import Refusal
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer a `recover` request: finish or take back what is open, now, and say what was done.
+
+    Args:
+        request: `who`, and `wait_s`: how long to wait for a deploy that is at work.
+
+    Raises:
+        Refusal: A deploy is at work, or a transaction cannot be taken back; the host's state is unknown then.
+    """
+    lock = Lock.acquire(str(request["who"]), "recover", wait_s=float(request.get("wait_s") or 1.0))
+    try:
+        return {"settled": settle_open(lambda _line: None)}
+    finally:
+        lock.release()
 
 
 def settle_open(say: Callable[[str], None]) -> list[str]:

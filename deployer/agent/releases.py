@@ -64,6 +64,13 @@ def _make_release(entry: dict[str, Any], path: str, packed: blobs.Blobs, *, work
     durable.sync_directory(places.at(os.path.dirname(path)))
 
 
+def touch(targets: Sequence[str]) -> None:
+    """Make what links lead to now the newest of its folder, so that `prune` takes the way back to others first."""
+    for path in targets:
+        if os.path.isdir(places.at(path)):
+            os.utime(places.at(path))
+
+
 def prune(releases: Sequence[dict[str, Any]]) -> None:
     """Remove what was live longest ago of the apps that got a new release; the live ones are among the kept.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from typing import TYPE_CHECKING, Any, Sequence
 
 from . import durable, manifest, places, treestate
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .blobs import Blobs
     from .journal import Journal
 
-
+_KEPT = re.compile(places.IDENTIFIER.pattern + r"/before/[0-9]{1,6}")
 #: /etc/nginx and the like are not ours to remove, whoever emptied them.
 SYSTEM_DEPTH = 3
 
@@ -64,7 +65,11 @@ def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> No
         path = places.checked_path(entry["path"])
         wanted = entry["after"]
         staged = None if wanted["kind"] == "absent" else beside(path, journal.identifier, "new")
-        journal.doc["files"].append({"path": path, "staged": staged, "before": None, "kept": None, "former": None})
+        recorded: dict[str, Any] = {"path": path, "staged": staged, "before": None, "kept": None, "former": None}
+        # for a later way back: what must be restarted for it, and whether its text is shown to nobody
+        recorded.update({"restarts": entry.get("restarts", []), "secret": bool(wanted.get("secret"))})
+        recorded["target"] = wanted.get("target")
+        journal.doc["files"].append(recorded)
         journal.doc["made_directories"] += _missing_parents(path, journal.doc["made_directories"])
     journal.save()
     for directory in journal.doc["made_directories"]:
@@ -74,13 +79,30 @@ def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> No
         if wanted["kind"] == "link":
             os.symlink(wanted["target"], places.at(staged))
         elif wanted["kind"] == "file":
-            data = blobs.read(wanted["blob"])
+            data = kept_bytes(wanted["kept"]) if wanted.get("kept") else blobs.read(wanted["blob"])
             if hashlib.sha256(data).hexdigest() != wanted["sha256"]:
                 raise Refusal("fault", f"the bytes for {entry['path']} are not those of the plan")
             uid, gid = treestate.user_id(wanted["owner"]), treestate.group_id(wanted["group"])
             durable.write_new(places.at(staged), data, treestate.octal(wanted["mode"]), uid, gid)
     for directory in directories(journal):
         durable.sync_directory(directory)
+
+
+def kept_bytes(name: str) -> bytes:
+    """Return what an earlier transaction took the place of.
+
+    Args:
+        name: `ID/before/NUMBER`, as a plan of the way back names it.
+
+    Raises:
+        Refusal: That is no such name, or the record is gone.
+    """
+    if not _KEPT.fullmatch(name):
+        raise Refusal("fault", f"not the name of a kept file: {name!r}")
+    try:
+        return treestate.read(f"{places.at(places.TRANSACTIONS)}/{name}")
+    except FileNotFoundError:
+        raise Refusal("outdated", f"the record {name} is no longer on the host") from None
 
 
 def keep(journal: Journal) -> None:

@@ -14,8 +14,10 @@ from typing import Any, BinaryIO, Callable
 from . import (
     accounts,
     activate,
+    back,
     closing,
     manifest,
+    origin,
     packages,
     places,
     probes,
@@ -24,6 +26,7 @@ from . import (
     returntimer,
     revert,
     staging,
+    standing,
     sysctls,
     systemctl,
     unitstate,
@@ -38,6 +41,8 @@ from .refusal import Refusal
 from .work import MAKE_ROOM, Work
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Nobody waits longer for another deploy, s.
+MAX_WAIT_S = 3000.0
 
 
 def run(
@@ -65,11 +70,16 @@ def run(
     identifier, who = places.checked_identifier(request["transaction"]), str(request["who"])
     progress.enter("lock")
     try:
-        lock = Lock.acquire(who, identifier)
+        lock = Lock.acquire(who, identifier, wait_s=_patience_s(request), meanwhile=progress.wait)
     except OSError as error:
         raise _refusal(error) from error
     try:
         journal = _begin(identifier, who, progress)
+        journal.doc["back_to"], journal.doc["after"] = (
+            request["plan"].get("back_to"),
+            manifest.load()["last_transaction"],
+        )
+        journal.doc.update(origin.of_this_login())
         _guarded(_Transaction(request["plan"], blob, journal, progress))
     finally:
         lock.release()
@@ -97,6 +107,7 @@ class _Transaction:
         files = plan.get("files", [])
         progress.enter("compare", _files(len(files)))
         staging.compare(files, packages_came=False)
+        manifest.compare(plan)
         blobs = Blobs(self._blob)
         activations = plan.get("activations", [])
         journal.doc["activations"] = activations
@@ -149,7 +160,9 @@ class _Transaction:
         self._enter("gate")
         probes.gate(plan.get("probes", []), float(plan.get("gate_s", 0)), progress)
         self._enter("commit")
-        journal.doc["manifest"] = manifest.after(plan, journal.identifier, journal.doc.get("refused_sysctls", {}))
+        refused = journal.doc.get("refused_sysctls", {})
+        journal.doc["manifest"] = manifest.after(plan, journal.identifier, refused, back.manifest_of(plan))
+        journal.doc["standing"] = standing.of_plan(plan)
         journal.move("committed")
 
     def _enter(self, step: str, message: str = "") -> None:
@@ -160,6 +173,11 @@ class _Transaction:
         if names:
             self.journal.doc["kept"].append(f"{what}: {', '.join(names)}")
             self.journal.save()
+
+
+def _patience_s(request: dict[str, Any]) -> float:
+    """Say how long to wait for another deploy: as long as was asked for, and a moment for those who only look."""
+    return min(MAX_WAIT_S, max(1.0, float(request.get("wait_s") or 0)))
 
 
 def _files(count: int) -> str:

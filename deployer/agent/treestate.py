@@ -63,6 +63,11 @@ def read(path: str) -> bytes:
         return stream.read()
 
 
+def is_directory(path: str) -> bool:
+    """Say whether a path of the host is a directory."""
+    return os.path.isdir(places.at(path))
+
+
 def state_of(path: str) -> dict[str, Any]:
     """Return the protocol's STATE of a path of the host, with `uid`, `gid` and `mode` as numbers added.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from deployer.catalog import declared_series
 from deployer.plan.changes import Change, Plan
 from deployer.plan.desired import Item, PlacedRelease, items, placed, unit_hashes
 from deployer.plan.difference import difference, is_as_wanted, state_before
-from deployer.plan.probes import probes_of
+from deployer.plan.probes import probes_of, ready_of
 from deployer.plan.sysctls import sysctl_changes
 from deployer.plan.units import RUNS, unit_actions
 from deployer.release import Release
@@ -67,6 +67,8 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
     activations, more = unit_actions(rendered, moved, hashes, seen, work_mib)
     changes += more
 
+    of_the_system = {one["unit"] for one in activations if one["kind"] == "unit" and one["unit"] not in hashes}
+
     document = {
         "packages": packages,
         "series": {name: one for name, one in declared_series(rendered.declaration).items() if name in packages},
@@ -80,16 +82,17 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
             "memory_max_mib": work_mib,
         },
         "releases": release_documents,
-        "files": [_file_document(number, item, seen, blobs) for number, item in enumerate(moved)],
+        "files": [_file_document(number, item, seen, blobs, of_the_system) for number, item in enumerate(moved)],
         "validators": [
             {"name": one.name, "argv": list(one.argv), "allowed": list(one.allowed)} for one in wanted.validators
         ],
         "sysctls": sysctls,
         "activations": activations,
-        "record_units": hashes,
+        "units": [{"unit": unit, "ready": ready_of(unit, rendered), **both} for unit, both in hashes.items()],
         "probes": probes_of(rendered),
         "gate_s": GATE_S,
         "return_after_s": RETURN_AFTER_S,
+        "last_transaction": seen.get("last_transaction"),
     }
     warnings = [*kernel_warnings, *(_takes_over(item) for item in moved if _is_foreign(item, seen))]
     return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments, tuple(warnings))
@@ -169,10 +172,15 @@ def _environment(one: PlacedRelease, blobs: dict[str, bytes]) -> dict[str, Any] 
     return None
 
 
-def _file_document(number: int, item: Item, seen: Observation, blobs: dict[str, bytes]) -> dict[str, Any]:
+def _file_document(
+    number: int, item: Item, seen: Observation, blobs: dict[str, bytes], of_the_system: Container[str]
+) -> dict[str, Any]:
     after = dict(item.after)
     if item.content is not None:
         after["blob"] = f"file.{number}"
         after["secret"] = False
         blobs[after["blob"]] = item.content
-    return {"path": item.path, "before": state_before(seen["files"].get(item.path, {})), "after": after}
+    before = state_before(seen["files"].get(item.path, {}))
+    # when our own units need one the host knows by their hashes; of the system's own, such as journald, it does not
+    restarts = [unit for unit in dict.fromkeys((*item.reloads, *item.restarts)) if unit in of_the_system]
+    return {"path": item.path, "before": before, "after": after, "restarts": restarts}

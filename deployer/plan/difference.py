@@ -46,11 +46,12 @@ def difference(item: Item, seen: State) -> Change:
         for key in ("mode", "owner", "group")
         if seen.get(key) != item.after[key]
     )
-    before = _text(seen)
+    before = text_of(seen)
     return Change("file", "change", item.path, because, diff="" if before is None else _diff(before, text, item.path))
 
 
-def _text(seen: State) -> str | None:
+def text_of(seen: State) -> str | None:
+    """Give the text that the host told of a file; None if it told none."""
     content = seen.get("content")
     if not isinstance(content, str):
         return None

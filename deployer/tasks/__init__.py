@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from deployer.tasks import bench, binaries, configs, demo, development, doctor, fill, hosts, sandboxes
+from deployer.tasks import bench, binaries, configs, demo, development, doctor, fill, hosts, record, sandboxes
 
 namespace = Collection()
 for task in (
@@ -16,6 +16,9 @@ for task in (
     hosts.plan,
     hosts.deploy,
     hosts.verify,
+    record.history,
+    record.rollback,
+    record.recover,
     doctor.doctor,
     demo.demo,
 ):

@@ -131,6 +131,7 @@ def deploy(
     json: bool = False,
     no_verify: bool = False,
     any_os: bool = False,
+    wait: int = 0,
 ) -> int:
     """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed.
 
@@ -151,7 +152,7 @@ def deploy(
         if not planned.is_empty:
             with Steps() as steps:
                 connected.say = steps.say
-                applied = connected.apply(planned, steps.step)
+                applied = connected.apply(planned, steps.step, wait_s=wait)
             print_notes(talk_console(), applied)
     return _report(entry, planned, applied, json=json, verify=not no_verify)
 

@@ -88,7 +88,7 @@ class Plan:
             "files": [],
             "validators": [],
             "activations": [],
-            "record_units": {},
+            "units": [],
             "probes": [],
             "gate_s": gate_s,
             "return_after_s": return_after_s,
@@ -116,7 +116,8 @@ class Plan:
 
     def unit(self, unit: str, action: str = "restart", *, enable: bool = True) -> None:
         self.doc["activations"].append({"kind": "unit", "unit": unit, "action": action, "enable": enable})
-        self.doc["record_units"][unit] = {"restart_hash": self.transaction, "reload_hash": self.transaction}
+        hashes = {"restart_hash": self.transaction, "reload_hash": self.transaction}
+        self.doc["units"].append({"unit": unit, "ready": [], **hashes})
         self.doc["probes"].append({"kind": "unit", "unit": unit})
 
     def http(self, port: int, path: str = "/", contains: str | None = None, **more: Any) -> None:

@@ -223,7 +223,7 @@ def whole(
             "files": files,
             "validators": [NGINX_TEST, UNIT_TEST],
             "activations": _activations(seen, changed, posts),
-            "record_units": {unit: {"restart_hash": "r", "reload_hash": "l"} for unit in seen["units"]},
+            "units": [{"unit": unit, "ready": [], "restart_hash": "r", "reload_hash": "l"} for unit in seen["units"]],
             "probes": _probes(seen["units"]),
             "gate_s": gate_s,
             "return_after_s": return_after_s,

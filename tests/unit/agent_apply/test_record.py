@@ -39,11 +39,11 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
             {"kind": "command", "once": "seed"},
             {"kind": "command", "once": None},
         ],
-        "record_units": {"b.service": {"restart_hash": "2"}},
+        "units": [{"unit": "b.service", "ready": [], "restart_hash": "2", "reload_hash": "3"}],
         "sysctls": [{"name": "vm.taken_now", "value": "2"}, {"name": "vm.new", "value": "2"}],
     }
     assert manifest.after(plan, "t2", {"vm.new": "2"}) == {
-        "units": {"a.service": {"restart_hash": "1"}, "b.service": {"restart_hash": "2"}},
+        "units": {"a.service": {"restart_hash": "1"}, "b.service": {"restart_hash": "2", "reload_hash": "3"}},
         "owned": {"/etc/a": "z", "/etc/l": "link:/t"},
         "done": ["seed", "fill"],
         "refused_sysctls": {"vm.other": "1", "vm.new": "2"},

@@ -35,12 +35,12 @@ def as_wanted(rendered=RENDERED, releases=None) -> dict[str, Any]:
     releases = releases or [release()]
     asked = questions(rendered, releases)
     plan = build_plan(rendered, releases, empty_host(rendered, releases))
+    recorded = {one["unit"]: one for one in plan.document["units"]}
     return {
         "facts": {},
         "files": {one["path"]: {key: value for key, value in one.items() if key != "path"} for one in asked["files"]},
         "units": {
-            unit: {"active": "active", "enabled": "enabled", **plan.document["record_units"].get(unit, {})}
-            for unit in asked["units"]
+            unit: {"active": "active", "enabled": "enabled", **recorded.get(unit, {})} for unit in asked["units"]
         },
         "packages": dict.fromkeys(asked["packages"], "1"),
         "users": dict.fromkeys(asked["users"], True),
@@ -230,8 +230,8 @@ def test_sockets_stop_first_and_a_packages_service_goes_with_our_drop_in():
 
 def test_every_commit_records_all_units():
     plan = planned(empty_host())
-    assert set(plan.document["record_units"]) == {unit.unit for unit in RENDERED.wanted.units}
-    hashes = plan.document["record_units"]["nginx.service"]
+    assert [one["unit"] for one in plan.document["units"]] == [unit.unit for unit in RENDERED.wanted.units]
+    [hashes] = [one for one in plan.document["units"] if one["unit"] == "nginx.service"]
     assert hashes["restart_hash"] != hashes["reload_hash"]
 
 

@@ -1,0 +1,158 @@
+"""The host's own record of its deploys: what was done, the way back, and what a dead one left open.
+
+The record lives on the host, so all of this works from any machine that may log in, whatever its inventory makes of
+the host's budget by now.
+
+    with on_record(entry) as record:
+        for done in record.history():
+            print(done.identifier, done.outcome)
+        record.apply(record.way_back())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from deployer import transport
+from deployer.apply import Applied, apply, who
+from deployer.deploy import login_of
+from deployer.inventory import Entry
+from deployer.plan import Plan, back_plan
+
+if TYPE_CHECKING:
+    from deployer.transport import Agent
+
+Say = Callable[[str], None]
+#: What was there before the first deploy, as ``--to`` names it.
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One transaction that ended.
+
+    Attributes:
+        identifier: Its name.
+        who: User and machine that ran it, as that machine says.
+        login: Account that was logged in; None: not known.
+        came_from: Address that the login came from; None: not known.
+        began: When it began, UTC, ISO 8601.
+        ended: When it ended.
+        outcome: ``committed``, ``untouched`` or ``restored``.
+        problem: Why it was not committed.
+        back_to: Transaction that it went back to, if it was a way back.
+        files: Paths that it replaced.
+        units: What was done to which units.
+        releases: Releases that came with it.
+        is_live: Whether it is the last that was committed.
+        is_on_record: Whether the host can go back to it.
+    """
+
+    identifier: str
+    who: str
+    login: str | None
+    came_from: str | None
+    began: str
+    ended: str
+    outcome: str
+    problem: str
+    back_to: str | None
+    files: tuple[str, ...]
+    units: tuple[str, ...]
+    releases: tuple[str, ...]
+    is_live: bool
+    is_on_record: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the host's record says.
+
+    Attributes:
+        done: Transactions that ended, the newest first.
+        left_open: Names of those that did not: a deploy that runs, or one that died.
+        running: Who holds the lock (``who``, ``transaction``, ``pid``, ``since``); None: nobody.
+    """
+
+    done: tuple[Done, ...]
+    left_open: tuple[str, ...]
+    running: Mapping[str, Any] | None
+
+
+@dataclass
+class Record:
+    """A host's record, with an agent that reads it."""
+
+    entry: Entry
+    agent: Agent = field(repr=False)
+
+    def history(self, limit: int = 20) -> History:
+        """Tell the last transactions, 1 to 200 of them."""
+        answer = self.agent.call({"op": "history", "limit": limit}, timeout_s=60)
+        done = tuple(_done(line) for line in answer["transactions"])
+        return History(done, tuple(answer["open"]), answer["lock"])
+
+    def way_back(self, to: str | None = None) -> Plan:
+        """Plan the way back to an earlier transaction; changes nothing.
+
+        Args:
+            to: Its name, or ``nothing``: what was there before the first; None: the one before the last.
+
+        Raises:
+            FactsMismatch: It is not on record, or something that it needs is gone.
+        """
+        return back_plan(self.entry.name, self.agent.call({"op": "back", "to": to}, timeout_s=120))
+
+    def apply(
+        self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None, *, wait_s: float = 0.0
+    ) -> Applied:
+        """Go that way, in a transaction like any other."""
+        return apply(self.agent, plan, {}, on_step, wait_s=wait_s)
+
+    def recover(self, *, wait_s: float = 0.0) -> tuple[str, ...]:
+        """Finish or take back what a dead deploy left open.
+
+        Returns:
+            What was done, a line each; nothing: there was nothing to do.
+
+        Raises:
+            LockHeld: A deploy is at work.
+            HostUnknown: It cannot be taken back; the error says what to do by hand.
+        """
+        answer = self.agent.call({"op": "recover", "who": who(), "wait_s": wait_s}, timeout_s=900 + wait_s)
+        return tuple(answer["settled"])
+
+
+@contextmanager
+def on_record(entry: Entry, *, say: Say = lambda _line: None) -> Iterator[Record]:
+    """Connect to a host for its record; its budget is not asked for."""
+    with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
+        yield Record(entry, agent)
+
+
+def _done(line: Mapping[str, Any]) -> Done:
+    def text(name: str) -> str:
+        return str(line.get(name) or "")
+
+    def texts(name: str) -> tuple[str, ...]:
+        return tuple(str(one) for one in line.get(name) or ())
+
+    return Done(
+        identifier=text("transaction"),
+        who=text("who"),
+        login=line.get("login"),
+        came_from=line.get("from"),
+        began=text("began"),
+        ended=text("ended"),
+        outcome=text("outcome"),
+        problem=text("problem"),
+        back_to=line.get("back_to"),
+        files=texts("files"),
+        units=texts("units"),
+        releases=texts("releases"),
+        is_live=bool(line.get("live")),
+        is_on_record=bool(line.get("on_record")),
+    )
