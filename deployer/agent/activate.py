@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import boot, database, probes, systemctl, unitstate
+from . import boot, database, probes, swaps, systemctl, unitstate
 from .refusal import Refusal
 from .work import Work, failure
 
@@ -100,7 +100,7 @@ def _stop(unit: str, progress: Progress) -> None:
     """Stop a unit and keep it from starting at boot. Its file may be gone, and somebody may have done so before."""
     state = unitstate.show([unit])[unit]
     if state["active"] not in ("inactive", "failed") or state["sub"] == "auto-restart":
-        systemctl.order("stop", unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S))
+        swaps.stop(unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S))
     systemctl.forget_failures(unit)
     boot.off(unit)
 

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Any, Callable
 
-from . import boot, systemctl, unitstate
+from . import boot, swaps, systemctl, unitstate
 from .journal import Journal
 from .outcome import Attempt
 from .refusal import Refusal
@@ -39,7 +39,7 @@ def stop_what_did_not_run(
         ):
             say(f"stopping {unit}")
             attempt(
-                partial(systemctl.order, "stop", unit),
+                partial(swaps.stop, unit),
                 f"{unit} cannot be stopped",
                 f"systemctl stop {unit}",
             )

@@ -49,13 +49,14 @@ def start_host(shape: Shape, places: Places) -> None:
         SandboxError: It does not start, does not answer in time, or does not see the size it was given.
     """
     remember_host_key(places, shape)
-    if shape.own_kernel:
-        ensure_disk(shape, places)
+    kernel = ensure_kernel(places, silent) if shape.own_kernel else None
+    if kernel is not None:
+        ensure_disk(shape, kernel, places)
     else:
         _furnish_container(shape, places)
     try:
-        if shape.own_kernel:
-            start_machine(shape, ensure_kernel(places, silent), places)
+        if kernel is not None:
+            start_machine(shape, kernel, places)
         else:
             _start_container(shape.name, places)
         _wait(shape, places)

@@ -17,6 +17,7 @@ from deployer.sandbox.network import GATEWAY, NETWORK
 from deployer.sandbox.places import Places
 from deployer.sandbox.programs import run, unmount_below
 from deployer.sandbox.shape import Shape
+from deployer.sandbox.uml.kernel import Kernel
 
 #: There is no DHCP on the bridge. The kernel's processor has no "core id", without which Debian 12's ps ends at once.
 _UNIT: Final = """\
@@ -40,7 +41,6 @@ ExecStart=/bin/mount --bind /run/cpuinfo /proc/cpuinfo
 """
 _UNIT_FILE: Final = "etc/systemd/system/sandbox-machine.service"
 _WANTED_BY: Final = "etc/systemd/system/sysinit.target.wants/sandbox-machine.service"
-_MODULES_LINE: Final = "none /usr/lib/modules hostfs ro 0 0\n"
 _SWAP_LINE: Final = "/dev/ubdb none swap sw 0 0\n"
 
 
@@ -54,8 +54,10 @@ def swap_file(directory: Path) -> Path:
     return directory / "swap.img"
 
 
-def ensure_disk(shape: Shape, places: Places) -> None:
+def ensure_disk(shape: Shape, kernel: Kernel, places: Places) -> None:
     """Make a host's disk if there is none, which takes 2 to 8 s, and make it this host's.
+
+    Its kernel's modules are on it: swap in compressed memory is wanted before any other file system is mounted.
 
     A disk that is there is left alone: after a power cut it is for the host's own kernel to look at.
 
@@ -67,7 +69,7 @@ def ensure_disk(shape: Shape, places: Places) -> None:
     if not image.exists():
         part = image.with_suffix(".part")
         part.unlink(missing_ok=True)
-        _make(part, shape, places)
+        _make(part, shape, [kernel.modules, *(places.layers / layer for layer in shape.layers)])
         _furnish(part, shape, places)
         part.rename(image)
     elif _written_identity(directory) != _identity(shape):
@@ -75,19 +77,16 @@ def ensure_disk(shape: Shape, places: Places) -> None:
     _make_swap(shape, directory)
 
 
-def _make(image: Path, shape: Shape, places: Places) -> None:
+def _make(image: Path, shape: Shape, layers: list[Path]) -> None:
     with image.open("wb") as file:
         file.truncate(shape.disk_mib * 2**20)
-    with _merged([places.layers / layer for layer in shape.layers], image.parent / "tree") as tree:
+    with _merged(layers, image.parent / "tree") as tree:
         argv = ["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard"]
         run([*argv, "-d", tree, image], doing="making the disk", timeout_s=300)
 
 
 @contextmanager
 def _merged(layers: list[Path], place: Path) -> Iterator[Path]:
-    if len(layers) == 1:
-        yield layers[0]
-        return
     place.mkdir(exist_ok=True)
     unmount_below(place)
     lower = ":".join(str(layer) for layer in layers)
@@ -111,8 +110,7 @@ def _furnish(image: Path, shape: Shape, places: Places) -> None:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         wanted.unlink(missing_ok=True)
         wanted.symlink_to(f"../{Path(_UNIT_FILE).name}")
-        (rootfs / "usr/lib/modules").mkdir(parents=True, exist_ok=True)
-        (rootfs / "etc/fstab").write_text(_MODULES_LINE + (_SWAP_LINE if shape.swap_mib else ""))
+        (rootfs / "etc/fstab").write_text(_SWAP_LINE if shape.swap_mib else "")
     finally:
         unmount_below(rootfs)
     _identity_file(image.parent).write_text(_identity(shape))
@@ -131,7 +129,7 @@ def _make_swap(shape: Shape, directory: Path) -> None:
 
 
 def _identity(shape: Shape) -> str:
-    said = (shape.address, shape.sudo_password, shape.certificate_names, bool(shape.swap_mib), _UNIT, _MODULES_LINE)
+    said = (shape.address, shape.sudo_password, shape.certificate_names, bool(shape.swap_mib), _UNIT)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

@@ -15,12 +15,14 @@ from deployer.sandbox.progress import Say
 from deployer.sandbox.sources import machine_sources
 
 #: Raised when the steps below change, so that an older kernel is not used any more.
-_RECIPE: Final = 1
+_RECIPE: Final = 2
 #: Older releases have kernels that do not start on processors of today, as their floating-point state is too large.
 _RELEASE: Final = "sid"
 _PACKAGE: Final = "user-mode-linux"
 _PROGRAM: Final = "usr/bin/linux.uml"
 _MODULES: Final = "usr/lib/uml/modules"
+#: Where a host looks for them.
+_HOST_MODULES: Final = "usr/lib/modules"
 _LOADER: Final = "usr/lib64/ld-linux-x86-64.so.2"
 _LIBRARIES: Final = "usr/lib/x86_64-linux-gnu"
 #: At a reboot the kernel starts its own ``$0`` anew: that is this script. A network device that the kernel of before
@@ -52,8 +54,8 @@ class Kernel:
 
     @property
     def modules(self) -> Path:
-        """Its modules: one folder, called as its version is."""
-        return self.folder / _MODULES
+        """A layer for a host's disk: the kernel's modules, where the host looks for them."""
+        return self.folder / "modules"
 
 
 def ensure_kernel(places: Places, say: Say) -> Kernel:
@@ -85,6 +87,9 @@ def _prepare(part: Path, folder: Path) -> None:
         raise SandboxError(f"Debian's package {_PACKAGE} holds no {_PROGRAM}", where=str(part))
     ties = ["--set-interpreter", str(folder / _LOADER), "--set-rpath", str(folder / _LIBRARIES)]
     run(["patchelf", *ties, program], doing="tying the kernel to its C library")
+    modules = part / "modules" / _HOST_MODULES
+    modules.parent.mkdir(parents=True)
+    (part / _MODULES).rename(modules)
     start = part / "start"
     start.write_text(_START.format(program=folder / _PROGRAM))
     start.chmod(0o755)

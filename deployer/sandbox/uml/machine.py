@@ -89,8 +89,8 @@ def _argv(shape: Shape, kernel: Kernel, places: Places) -> list[str]:
         "rw",
         # without gro=1 it drops large frames, and downloads stall
         f"vec0:transport=tap,ifname={_tap(shape)},mac={mac},depth=128,gro=1",
-        # all of the machine that the host can mount
-        f"hostfs={kernel.modules}",
+        # of the machine's own files it can mount its console's only
+        f"hostfs={directory}/uml",
         *("con=null", "con0=null,fd:1", "ssl=null"),
     ]
 

@@ -6,7 +6,7 @@ from deployer.service import Rank, Service
 from deployer.services.kernel.budget import contradictions, disk, numbers, reserves
 from deployer.services.kernel.files import wanted
 from deployer.services.kernel.remedies import remedies
-from deployer.services.kernel.settings import KernelSettings, settings_of
+from deployer.services.kernel.settings import KernelSettings
 
 SERVICE = Service(
     name="kernel",
@@ -21,11 +21,6 @@ SERVICE = Service(
     always=True,
     remedies=remedies,
     contradictions=contradictions,
-    experimental=lambda declaration: (
-        ("services.kernel.swap: swap was made on no host yet, a container cannot",)
-        if settings_of(declaration).swap != "keep"
-        else ()
-    ),
 )
 
 __all__ = ["SERVICE", "KernelSettings"]

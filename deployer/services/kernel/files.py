@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.service import FileWanted, UnitWanted, Validator, Wanted
@@ -10,50 +12,57 @@ from deployer.services.kernel.settings import settings_of
 
 UNIT_FOLDER = "/etc/systemd/system"
 SWAP_FILE = "/var/lib/deployer-swap/swapfile"
-#: systemd demands that a swap unit is named after its file.
-SWAP_UNIT = r"var-lib-deployer\x2dswap-swapfile.swap"
 MAKE_SWAP_UNIT = "deployer-swapfile.service"
-ZRAM_UNIT = "systemd-zram-setup@zram0.service"
+ZRAM_DEVICE = "/dev/zram0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A swap that is made.
+
+    Attributes:
+        what: What is swapped to.
+        unit: The unit that swaps to it; systemd demands that it is named after that.
+        maker: The unit that makes it first.
+        template: Template of the maker.
+    """
+
+    what: str
+    unit: str
+    maker: str
+    template: str
+
+
+#: By the setting ``swap``. zram has a unit of ours too: systemd-zram-generator 1.1 of Debian 12 knows no limit of what
+#: it may hold, and its package makes a swap of its own as soon as no file of ours stands where its config does.
+MADE = {
+    "file": _Made(SWAP_FILE, r"var-lib-deployer\x2dswap-swapfile.swap", MAKE_SWAP_UNIT, "swapfile.service.j2"),
+    "zram": _Made(ZRAM_DEVICE, "dev-zram0.swap", "deployer-zram.service", "zram.service.j2"),
+}
 
 
 def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
     """Want the sysctls, and the swap that is to be made."""
     files = [FileWanted(taker=TAKER, template="kernel/sysctl.conf.j2", path="/etc/sysctl.d/60-deployer.conf")]
-    packages: tuple[str, ...] = ()
     units: tuple[UnitWanted, ...] = ()
     validators: tuple[Validator, ...] = ()
-    settings = settings_of(declaration)
-    if settings.swap == "zram":
-        packages = ("systemd-zram-generator",)
-        files.append(
-            FileWanted(
-                taker=TAKER,
-                template="kernel/zram-generator.conf.j2",
-                path="/etc/systemd/zram-generator.conf",
-                restarts=(ZRAM_UNIT,),
-            )
-        )
-        units = (UnitWanted(unit=ZRAM_UNIT, taker=TAKER),)
-    elif settings.swap == "file":
-        context = {"file": SWAP_FILE, "make_unit": MAKE_SWAP_UNIT, "swap_unit": SWAP_UNIT}
-        for template, unit in (("swapfile.service.j2", MAKE_SWAP_UNIT), ("swapfile.swap.j2", SWAP_UNIT)):
+    if made := MADE.get(settings_of(declaration).swap):
+        context = {"what": made.what, "swap_unit": made.unit, "make_unit": made.maker}
+        for template, unit in ((made.template, made.maker), ("swap.swap.j2", made.unit)):
             files.append(
                 FileWanted(
                     taker=TAKER,
                     template=f"kernel/{template}",
                     path=f"{UNIT_FOLDER}/{unit}",
                     context=context,
-                    restarts=(SWAP_UNIT,),
+                    restarts=(made.unit,),
                 )
             )
-        units = (UnitWanted(unit=SWAP_UNIT, taker=TAKER),)
+        units = (UnitWanted(unit=made.unit, taker=TAKER),)
         validators = (
-            Validator(
-                name="systemd-analyze verify (swap)", argv=("systemd-analyze", "verify", SWAP_UNIT, MAKE_SWAP_UNIT)
-            ),
+            Validator(name="systemd-analyze verify (swap)", argv=("systemd-analyze", "verify", made.unit, made.maker)),
         )
     return Wanted(
-        packages=packages,
         files=tuple(files),
         units=units,
         validators=validators,
