@@ -29,8 +29,8 @@ WEIGHT = 2
 #: malloc's arenas beyond one for each core: by itself the C library makes eight for each core, and every one keeps what
 #: its threads once needed. Under mixed work they grew by 20 MiB within minutes (docs/budget.md).
 SPARE_ARENAS = 1
-#: What a statement takes, of its size: it is read, parsed and kept. Nine at once of 15 MiB took 3.2 to 4 times as much.
-PACKET_COPIES = 4
+#: What a connection has besides for what is no large value: a query that sorts and joins.
+ALWAYS_USED = frozenset({"thread_stack", "binlog_cache_size", "net_buffer_length"})
 
 
 def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
@@ -42,12 +42,13 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
     settings, flavour = settings_of(declaration), flavour_of(declaration)
     connections = int(max_connections(declaration, chain).value)
     pool_mib = settings.innodb_buffer_pool_size_mib
-    tables = open_tables(connections)
+    tables, packet_mib = open_tables(connections), settings.max_allowed_packet_mib
+    statements = chain.connections_to(TAKER) + 1  # and a migration's, a backup's or a person's
     parts = {
         f"{settings.flavour} {settings.series}, empty": flavour.fixed_mib[settings.series],
         **_performance_schema(flavour, settings, connections),
         f"{connections} connections": connections * flavour.connection_mib,
-        f"one statement of {settings.max_allowed_packet_mib} MiB": PACKET_COPIES * settings.max_allowed_packet_mib,
+        f"{statements} statements of {packet_mib} MiB in them": statements * _statement_mib(flavour, packet_mib),
         f"{tables} open tables": tables * flavour.open_table_kib / 1024,
         **flavour.shared_mib(connections),
         "buffer pool": float(pool_mib or PRIORS.innodb_pool_floor_mib),
@@ -56,6 +57,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         "mysql.max_connections",
         "mysql.table_open_cache",
         "mysql.max_allowed_packet",
+        *(f"{taker}.pool_size" for taker in chain.users_of(TAKER)),
         *(flavour.prior(name) for name in ("fixed_mib", "connection_mib", "open_table_kib")),
     ]
     if settings.performance_schema == "on":
@@ -70,6 +72,12 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
         parts["its hashes and locks"] = overhead_mib
         inputs += ["priors.innodb_pool_overhead_share", "priors.innodb_pool_overhead_beyond_mib"]
     return [Claim(TAKER, parts, inputs=tuple(inputs))]
+
+
+def _statement_mib(flavour: Flavour, packet_mib: int) -> float:
+    """Price one large value, MiB, beyond its connection's buffers for sorting and joining, which lie idle meanwhile."""
+    idle_kib = sum(kib for name, kib in flavour.connection_buffers_kib.items() if name not in ALWAYS_USED)
+    return flavour.packet_copies * packet_mib - (idle_kib + flavour.temporary_kib) / 1024
 
 
 def _performance_schema(flavour: Flavour, settings: MysqlSettings, connections: int) -> Mapping[str, float]:
@@ -109,7 +117,7 @@ def _packet(settings: MysqlSettings) -> Derived:
     value, name = settings.max_allowed_packet_mib, "max_allowed_packet_mib"
     if settings.pins(name):
         return pinned(value, "MiB", f"services.mysql.{name}")
-    return default(value, "MiB", "the largest statement or row; memory is kept for one of them at a time")
+    return default(value, "MiB", "the largest statement or row; memory is kept for one in each connection of the apps")
 
 
 def _switch(settings: MysqlSettings) -> Derived:

@@ -39,6 +39,7 @@ class Flavour:
         performance_schema_large_mib: The same where it prepares for more connections than its default, MiB.
         connection_mib: One connection with all its buffers in use, MiB.
         open_table_kib: One open table of one connection, KiB.
+        packet_copies: What a statement of one large value takes, of its size: it is read, parsed and made a row.
         connection_buffers_kib: What one connection may hold, KiB, by the server's own names.
         temporary_kib: What a connection's temporary tables hold besides, KiB.
         log_size: The server's name of the size of its redo log.
@@ -61,6 +62,7 @@ class Flavour:
     performance_schema_large_mib: float
     connection_mib: float
     open_table_kib: float
+    packet_copies: float
     connection_buffers_kib: Mapping[str, int]
     temporary_kib: int
     log_size: str

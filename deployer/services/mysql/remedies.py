@@ -31,6 +31,9 @@ def _of_the_server(declaration: Declaration) -> Iterator[Remedy]:
     if settings.max_connections is not None:
         changed = _with(declaration, settings, max_connections=None)
         yield Remedy("leave out services.mysql.max_connections", changed)
+    if settings.max_allowed_packet_mib > MysqlSettings.model_fields["max_allowed_packet_mib"].default:
+        changed = _with(declaration, settings, max_allowed_packet_mib=1)
+        yield Remedy("services.mysql.max_allowed_packet_mib: 1, if no statement is larger", changed)
     if settings.performance_schema == "on":
         changed = _with(declaration, settings, performance_schema="off")
         yield Remedy("services.mysql.performance_schema: off", changed)

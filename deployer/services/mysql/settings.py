@@ -42,8 +42,8 @@ class MysqlSettings(ServiceSettings):
     """Pin of the buffer pool, MiB."""
     max_connections: Annotated[int, Field(ge=10, le=10_000)] | None = None
     """Pin of the connections; fewer than the pools of the apps can open is refused."""
-    max_allowed_packet_mib: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Largest statement and row, MiB; the budget has room for one such at a time, four times its size."""
+    max_allowed_packet_mib: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Largest statement and row, MiB; there is room for one in each connection of the apps, 4.7 to 6 times its size."""
 
     @property
     def series(self) -> Series:

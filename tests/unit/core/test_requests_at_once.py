@@ -9,6 +9,7 @@ from hosts import MysqlSettings, app, gunicorn, host
 
 from deployer.allocate import allocate
 from deployer.declaration import Declaration
+from deployer.errors import BudgetError
 from deployer.priors import PRIORS
 from deployer.render import render
 from deployer.services.gunicorn import SERVICE
@@ -89,8 +90,17 @@ def test_the_database_has_few_arenas(cores, arenas):
     assert f"Environment=MALLOC_ARENA_MAX={arenas}\n" in unit
 
 
-def test_a_large_statement_is_priced_and_set():
-    usual, large = host(), host(memory_mib=2048, mysql=MysqlSettings(max_allowed_packet_mib=64))
-    assert allocate(usual).claims["mysql"].parts["one statement of 4 MiB"] == 16
-    assert allocate(large).claims["mysql"].parts["one statement of 64 MiB"] == 256
+def test_a_large_statement_in_each_connection_of_the_apps_is_priced_and_set():
+    usual, large = host(), host(memory_mib=4096, mysql=MysqlSettings(max_allowed_packet_mib=64))
+    idle_mib = (256 + 256 + 128 + 256 + 256 + 1024) / 1024  # what sorts and joins use, and no INSERT of a large value
+    for declaration, mib in ((usual, 1), (large, 64)):
+        part = allocate(declaration).claims["mysql"].parts[f"4 statements of {mib} MiB in them"]
+        assert part == pytest.approx(4 * (4.7 * mib - idle_mib))
     assert "max_allowed_packet = 64M\n" in text_of(large, "/etc/mysql/mariadb.conf.d/90-deployer.cnf")
+    more = host(memory_mib=4096, apps={"blog": app(gunicorn=gunicorn(workers=2, pool_size=20))})
+    assert "41 statements of 1 MiB in them" in allocate(more).claims["mysql"].parts
+
+
+def test_smaller_statements_are_advised_where_larger_ones_do_not_fit():
+    with pytest.raises(BudgetError, match=r"services.mysql.max_allowed_packet_mib: 1.*then it fits"):
+        allocate(host(mysql=MysqlSettings(max_allowed_packet_mib=64)))
