@@ -33,6 +33,9 @@ _NGINX_MODULES = (
 )
 #: Prefixes that make a number of a setting, whatever stands behind it; measured on MariaDB 10.11.19.
 _SWITCHES = {"skip_": 0, "disable_": 0, "enable_": 1}
+#: Forms of nginx's directives that are one word, but for those that take a second one.
+_ONE_WORD = frozenset({"int", "size", "duration"})
+_TWO_WORDS = frozenset({"keepalive_timeout"})
 _NGINX_BLOCKS = frozenset({"http", "server", "location", "upstream", "events", "if", "limit_except", "stream", "mail"})
 
 
@@ -155,6 +158,9 @@ def _nginx(one: Statement, top: frozenset[str], known: Registry, version: str) -
         return Finding(Kind.FATAL, one.name, one.line, message, known.source(version))
     if setting.kind == "bool" and len(one.words) > 1:
         message = f"it takes on or off, not {len(one.words)} words"
+        return Finding(Kind.FATAL, one.name, one.line, message, known.source(version))
+    if setting.kind in _ONE_WORD and len(one.words) > 1 and one.name not in _TWO_WORDS:
+        message = f"it takes one word, not {len(one.words)}"
         return Finding(Kind.FATAL, one.name, one.line, message, known.source(version))
     return setting, value if len(one.words) == 1 else ""
 

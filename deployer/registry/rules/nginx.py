@@ -8,6 +8,7 @@ from deployer.dialects import Statement
 from deployer.dialects.nginx import TABLES
 from deployer.registry.finding import Finding, Kind
 from deployer.registry.known import Registry, order
+from deployer.registry.rules.nginxarguments import arguments
 
 #: Forms of directives that nginx refuses to read twice in one block; each of the 262 was tried.
 _ONCE = frozenset({"bool", "int", "size", "duration"})
@@ -74,4 +75,4 @@ def _count(one: Statement) -> int:
     return int(one.value) if one.value and one.value.isdecimal() and one.value.isascii() else 0
 
 
-RULES = (descriptors, upstream_keepalive, listen_http2, repeated)
+RULES = (arguments, descriptors, upstream_keepalive, listen_http2, repeated)

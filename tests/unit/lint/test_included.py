@@ -85,7 +85,10 @@ def test_mariadb_is_priced_with_what_it_includes(write: Write) -> None:
 
 def test_redis_and_postgresql_include_too(write: Write) -> None:
     path = write({"redis.conf": "include /etc/redis/own.conf\n", "own.conf": "maxmemory 16mb\nnonsense 1\n"})
-    assert told(path) == {("fatal", "nonsense", "own.conf", 2)}
+    assert told(path) == {
+        ("fatal", "nonsense", "own.conf", 2),
+        ("over budget", "maxmemory", "own.conf", 1),  # blog1 has no Redis
+    }
     path = write(
         {
             "postgresql.conf": "include_dir = 'conf.d'\ninclude_if_exists = 'gone.conf'\ninclude 'one.conf'\n",
