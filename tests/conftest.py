@@ -9,8 +9,10 @@ import fcntl
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 import pytest
 
 from deployer import sandbox as local
-from deployer.sandbox import SandboxHost
+from deployer.sandbox import SandboxError, SandboxHost
 from deployer.sandbox.places import places
 
 #: Last numbers of the addresses that tests may use; those below are for people.
@@ -204,6 +206,50 @@ def in_use(name: str, how: int) -> Iterator[None]:
 def vps(sandbox: Any) -> Iterator[Hosts]:
     with ExitStack() as cleanup:
         yield Hosts(cleanup)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A local VPS with a kernel of its own, and its switch.
+
+    On two idle cores it is made in 10 s (2 s of it for the disk), boots in 6 s, and dies in 0.5 to 2 s.
+    """
+
+    host: SandboxHost
+
+    def power_cut(self) -> None:
+        """Kill it as it stands; what it had not written to its disk is lost."""
+        local.cut_power(self.host.name)
+
+    def boot(self) -> None:
+        """Boot it with the disk that it has, and wait until all that starts at boot has started; at most 60 s."""
+        local.power_on(self.host.name)
+
+    def reboot(self) -> None:
+        """Let it shut down and boot by itself."""
+        before = self._boot_id()
+        self.host.sh("systemctl reboot", check=False)
+        until = time.monotonic() + 90
+        while time.monotonic() < until:
+            with suppress(SandboxError):
+                if self._boot_id() != before:
+                    self.host.sh("timeout 60 systemctl is-system-running --wait", check=False)
+                    return
+            time.sleep(0.3)
+        pytest.fail(f"{self.host.name} does not come back from a reboot")
+
+    def _boot_id(self) -> str:
+        return self.host.sh("cat /proc/sys/kernel/random/boot_id", timeout_s=10)
+
+
+@pytest.fixture(scope="module")
+def own_kernel(vps: Hosts) -> Callable[..., Machine]:
+    """Makes a local VPS with a kernel of its own: `own_kernel("power", memory_mib=512)`, else as `vps` does."""
+
+    def make(name: str, **size: Any) -> Machine:
+        return Machine(vps(name, kernel=local.OWN_KERNEL, **size))
+
+    return make
 
 
 @pytest.fixture(autouse=True)
