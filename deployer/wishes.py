@@ -27,14 +27,16 @@ Wish = tuple[str, str, str, str]
 Option = tuple[str, str, str, tuple[str, ...], str]
 
 #: Options of runtimes that stand in rendered units, and limit memory.
-_OPTIONS = re.compile(r"(--max-old-space-size|-XX:Max\w+Size|-XX:ReservedCodeCacheSize)=(\w+)|(-Xmx|-Xss)(\w+)")
+_OPTIONS = re.compile(
+    r"(--max-(?:old|semi)-space-size|-XX:Max\w+Size|-XX:ReservedCodeCacheSize)=(\w+)|(-Xmx|-Xss)(\w+)"
+)
 #: Variables likewise.
 _VARIABLES = re.compile(
     r'^Environment="?(GOMEMLIMIT|GOMAXPROCS|UV_THREADPOOL_SIZE|MALLOC_ARENA_MAX|\w+_POOL_SIZE)=(\w+)'
 )
 #: What would undo an option that was rendered.
 _RIVALS = {
-    "--max-old-space-size": ("--max-semi-space-size", "--max-heap-size"),
+    "--max-old-space-size": ("--max-heap-size",),
     "-Xmx": ("-XX:MaxRAMPercentage", "-XX:MaxRAM", "-Xms"),
 }
 

@@ -22,6 +22,7 @@ from deployer.service import Contradictions, Remedy
 from deployer.services.node.links import (
     FILLED,
     LEAST_JOB_OLD_SPACE_MIB,
+    SEMI_SPACE_MIB,
     SMALL_OLD_SPACE_MIB,
     apps_of,
     runner_of,
@@ -118,6 +119,7 @@ def _of_app(name: str, settings: NodeSettings, declaration: Declaration, chain: 
         "processes": processes,
         "backlog": chain.numbers["backlog"],
         "old_space": _old_space(name, _process(declaration, chain, name, count), each_mib),
+        "semi_space": default(SEMI_SPACE_MIB, "MiB", "three of these hold young objects; 24 by itself would take 64"),
         "pool_threads": pinned(threads, "threads", f"apps.{name}.node.pool_threads")
         if settings.pool_threads
         else derived(

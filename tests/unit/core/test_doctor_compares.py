@@ -123,13 +123,17 @@ def test_runtimes_are_asked_by_process_and_what_nobody_rendered_differs() -> Non
     rendered = render(declaration, allocate(declaration))
     assert "app-shop@2.service" in question(rendered)["servers"]["systemd"]["units"]
     units = question(rendered)["servers"]["commandlines"]["units"]
-    assert {"--max-old-space-size", "UV_THREADPOOL_SIZE", "DB_POOL_SIZE", "--max-semi-space-size"} <= set(
+    assert {"--max-old-space-size", "UV_THREADPOOL_SIZE", "DB_POOL_SIZE", "--max-heap-size"} <= set(
         units["app-shop@2.service"]
     )
     answer = agreeing(rendered)
-    told = {"--max-old-space-size": str(rendered.budget.count("shop", "old_space")), "--max-semi-space-size": "64"}
+    told = {
+        "--max-old-space-size": str(rendered.budget.count("shop", "old_space")),
+        "--max-semi-space-size": "64",
+        "--max-heap-size": "99",
+    }
     answer["servers"]["commandlines"]["values"] = {"app-shop@2.service": told}
-    assert differing(diagnose(rendered, answer)) == [("--max-semi-space-size", "64")]
+    assert differing(diagnose(rendered, answer)) == [("--max-heap-size", "99"), ("--max-semi-space-size", "64")]
 
 
 def test_another_file_that_has_the_last_word_on_the_kernel_is_named(rendered: Rendered) -> None:

@@ -93,7 +93,8 @@ def test_node_s_sockets_are_systemd_s_and_nginx_knows_each() -> None:
     assert "Requires=app-shop@%i.socket" in unit
     assert "ExecStartPost" not in unit
     assert "MemoryDenyWriteExecute" not in unit
-    assert f"--max-old-space-size={result.budget.count('shop', 'old_space')}\n" in unit
+    old_space = f"--max-old-space-size={result.budget.count('shop', 'old_space')}"
+    assert f'Environment="NODE_OPTIONS={old_space} --max-semi-space-size=8"\n' in unit
     assert "server unix:/run/app-shop-1.sock" in site
     assert "server unix:/run/app-shop-2.sock" in site
     listening = [one.unit for one in result.wanted.units if one.listens]
@@ -128,7 +129,7 @@ def test_jobs_of_node_have_a_heap_within_their_memory() -> None:
     runner = budget.chain.runner_of("shop")
     heap_mib = int(0.95 * 256 - PRIORS.node_beside_mib)
     unit = text_of(render(host_of(one), budget), f"{UNITS}/app-shop-worker@.service")
-    assert f'"NODE_OPTIONS=--max-old-space-size={heap_mib}"' in unit
+    assert f'"NODE_OPTIONS=--max-old-space-size={heap_mib} --max-semi-space-size=8"' in unit
     assert runner.argv(("node", "worker.js"), "/r") == ("/usr/bin/node", "worker.js")
     assert runner.argv(("prisma", "migrate"), "/r")[0] == "/srv/shop/current/code/node_modules/.bin/prisma"
 
@@ -183,7 +184,7 @@ def test_a_migration_has_the_heap_that_the_work_of_a_deploy_leaves_it() -> None:
     runner = allocate(host_of(node_app())).chain.runner_of("shop")
     assert runner.environment_within(400) == {
         "NODE_ENV": "production",
-        "NODE_OPTIONS": f"--max-old-space-size={int(0.95 * 400 - PRIORS.node_beside_mib)}",
+        "NODE_OPTIONS": f"--max-old-space-size={int(0.95 * 400 - PRIORS.node_beside_mib)} --max-semi-space-size=8",
     }
     assert runner.environment_within(40) == {"NODE_ENV": "production"}
 
