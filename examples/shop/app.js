@@ -17,8 +17,8 @@ const STATIC = { 'shop.css': 'text/css; charset=utf-8', 'live.js': 'text/javascr
 const POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/** Build the shop from a MySQL pool and a Redis connection. */
-export function buildApp(pool, redis, { logger = false } = {}) {
+/** Build the shop from a MySQL pool, a Redis connection and a cache of pages. */
+export function buildApp(pool, redis, cache, { logger = false } = {}) {
   const app = Fastify({ logger, trustProxy: true, bodyLimit: FORM_BYTES, requestTimeout: 30_000, disableRequestLogging: true });
   app.register(cookie);
   app.register(formbody, { bodyLimit: FORM_BYTES });
@@ -61,12 +61,17 @@ export function buildApp(pool, redis, { logger = false } = {}) {
   });
 
   app.get('/product/:slug', async (request, reply) => {
-    const one = await database.product(pool, request.params.slug.slice(0, 100));
-    if (!one) {
-      return notFound(reply);
+    let page = cache.get(request.url);
+    if (page === undefined) {
+      const one = await database.product(pool, request.params.slug.slice(0, 100));
+      if (!one) {
+        return notFound(reply);
+      }
+      page = pages.productPage(one);
+      cache.set(request.url, page);
     }
     reply.type(HTML);
-    return pages.productPage(one);
+    return page;
   });
 
   app.get('/cart', async (request, reply) => {

@@ -48,6 +48,12 @@ export async function product(pool, slug) {
   return (await rows(pool, sql, [slug]))[0];
 }
 
+/** The next goods after one's id, in the order of their ids. */
+export function goodsAfter(pool, id, most) {
+  const sql = 'SELECT id, slug, name, description, price_cents, stock FROM products WHERE id > ? ORDER BY id LIMIT ?';
+  return rows(pool, sql, [id, most]);
+}
+
 export function productsOf(pool, ids) {
   return ids.length === 0
     ? []

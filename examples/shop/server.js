@@ -3,15 +3,17 @@
 import { buildApp } from './app.js';
 import { openPool } from './database.js';
 import { serveLive } from './live.js';
+import { PageCache } from './pagecache.js';
 import { openRedis } from './redis.js';
-import { databaseSettings, listenSettings, liveConnections, redisSettings } from './settings.js';
+import { databaseSettings, listenSettings, liveConnections, pageCacheSettings, redisSettings } from './settings.js';
 import { logger, onStop } from './process.js';
 
 const pool = openPool(databaseSettings());
 const atRedis = redisSettings(2); // one connection asks, one listens to what other processes publish
 const redis = openRedis(atRedis, console);
 const subscriber = openRedis(atRedis, console, { commandTimeout: undefined, maxRetriesPerRequest: null });
-const app = buildApp(pool, redis, { logger });
+const { mostBytes, lifetimeMs } = pageCacheSettings();
+const app = buildApp(pool, redis, new PageCache(mostBytes, lifetimeMs), { logger });
 await app.ready();
 const closeLive = serveLive(app.server, subscriber, liveConnections(), console);
 

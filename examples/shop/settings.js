@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 
 export class SettingsError extends Error {}
 
@@ -27,6 +28,16 @@ export function liveConnections(env = process.env) {
   return whole(env, 'LIVE_CONNECTIONS', 200, 1, 100_000);
 }
 
+/** What the cache of pages may take of this process's heap, and how long a page is as good as new. */
+export function pageCacheSettings(env = process.env) {
+  return { mostBytes: heapShare(env, 'PAGE_CACHE_PERCENT'), lifetimeMs: 1_000 * whole(env, 'PAGE_CACHE_S', 2, 0, 3_600) };
+}
+
+/** Where the feed of all goods goes, and how much of it is held in memory before it is written. */
+export function feedSettings(env = process.env) {
+  return { folder: required(env, 'STATE_DIRECTORY'), heldBytes: heapShare(env, 'FEED_PERCENT') };
+}
+
 /** The socket that systemd holds, or a port on loopback. */
 export function listenSettings(env = process.env) {
   if (env.LISTEN_FDS) {
@@ -40,6 +51,11 @@ function required(env, name) {
     throw new SettingsError(`the environment variable ${name} is not set`);
   }
   return env[name];
+}
+
+// a share, as whoever gives the process its memory sets the heap's limit too
+function heapShare(env, name) {
+  return Math.floor((whole(env, name, 5, 0, 90) / 100) * getHeapStatistics().heap_size_limit);
 }
 
 function whole(env, name, usual, least, most) {

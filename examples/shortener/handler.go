@@ -9,33 +9,40 @@ import (
 	"strings"
 )
 
-const maxFormBytes = 8 << 10
+const (
+	maxFormBytes = 8 << 10
+	// shownVisits of a short name, the latest first.
+	shownVisits = 20
+)
 
 var page = template.Must(template.New("page").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Short links</title></head><body><h1>Short links</h1>
 {{with .Code}}<p><a href="/{{.}}">/{{.}}</a> is the short name.</p>{{end}}
 {{with .Problem}}<p>{{.}}</p>{{end}}
+{{with .Latest}}<ul>{{range .}}<li>{{.}}</li>{{end}}</ul>{{end}}
 <form method="post" action="/"><input type="url" name="address" required maxlength="2048" aria-label="Address">
-<button>Shorten</button></form><p>{{.Count}} links</p></body></html>
+<button>Shorten</button></form><p>{{.Count}} links, {{.Visits}} visits of late</p></body></html>
 `))
 
 type shown struct {
 	Code, Problem string
-	Count         int
+	Count, Visits int
+	Latest        []string
 }
 
 // Handler answers visitors.
 type Handler struct {
 	links   *Links
+	visits  *Visits
 	release string
 }
 
 // NewHandler makes the handler of all addresses.
-func NewHandler(links *Links, release string) http.Handler {
+func NewHandler(links *Links, visits *Visits, release string) http.Handler {
 	if release == "" {
 		release = "unknown"
 	}
-	handler := &Handler{links: links, release: release}
+	handler := &Handler{links: links, visits: visits, release: release}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", handler.health)
 	mux.HandleFunc("/", handler.root)
@@ -60,7 +67,10 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request) {
 		h.add(w, r)
 	case !reading:
 		http.Error(w, "not allowed", http.StatusMethodNotAllowed)
+	case strings.HasSuffix(r.URL.Path, "+"):
+		h.showVisits(w, r)
 	case r.URL.Path == "/":
+		h.visits.Add(r.RequestURI)
 		h.show(w, http.StatusOK, shown{})
 	default:
 		h.follow(w, r)
@@ -73,8 +83,20 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	h.visits.Add(r.RequestURI)
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	http.Redirect(w, r, address, http.StatusFound)
+}
+
+// showVisits answers at a short name with a + behind it.
+func (h *Handler) showVisits(w http.ResponseWriter, r *http.Request) {
+	code := strings.ToLower(strings.Trim(r.URL.Path, "/+"))
+	if !h.links.has(code) {
+		http.NotFound(w, r)
+		return
+	}
+	count, latest := h.visits.Of(code, shownVisits)
+	h.show(w, http.StatusOK, shown{Code: code, Visits: count, Latest: latest})
 }
 
 func (h *Handler) add(w http.ResponseWriter, r *http.Request) {
@@ -99,6 +121,9 @@ func (h *Handler) add(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) show(w http.ResponseWriter, status int, what shown) {
 	what.Count = h.links.Count()
+	if what.Code == "" { // else they are those of the short name
+		what.Visits = h.visits.Count()
+	}
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; base-uri 'none'")

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -21,6 +23,10 @@ const (
 	// usualLinks is how many links are kept if nothing else is said: at most 60 MiB with addresses of full length.
 	usualLinks = 20_000
 	usualPort  = "8080"
+	// usualVisitsPercent of the memory that the runtime was told to stay within are for the last visits.
+	usualVisitsPercent = 5
+	// usualMemoryBytes are reckoned with if it was told nothing.
+	usualMemoryBytes = 64 << 20
 )
 
 func main() {
@@ -45,12 +51,16 @@ func run() error {
 		return err
 	}
 	defer links.Close()
+	percent, err := wholeNumber("VISITS_PERCENT", usualVisitsPercent)
+	if err != nil {
+		return err
+	}
 	listener, err := listen()
 	if err != nil {
 		return err
 	}
 	server := &http.Server{
-		Handler:           NewHandler(links, os.Getenv("RELEASE")),
+		Handler:           NewHandler(links, NewVisits(memoryBytes()/100*int64(percent)), os.Getenv("RELEASE")),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      10 * time.Second,
@@ -58,6 +68,14 @@ func run() error {
 		MaxHeaderBytes:    16 << 10,
 	}
 	return serve(server, listener)
+}
+
+// memoryBytes is GOMEMLIMIT, as the runtime understood it.
+func memoryBytes() int64 {
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		return limit
+	}
+	return usualMemoryBytes
 }
 
 // listen takes the socket that systemd holds, or a port on loopback.

@@ -81,7 +81,7 @@ func TestOnlySoManyAreKept(t *testing.T) {
 func TestVisitors(t *testing.T) {
 	links := open(t, filepath.Join(t.TempDir(), "links.jsonl"), 3)
 	code, _ := links.Add("https://example.org/there")
-	server := httptest.NewServer(NewHandler(links, "r1"))
+	server := httptest.NewServer(NewHandler(links, NewVisits(1<<20), "r1"))
 	defer server.Close()
 	client := server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -92,7 +92,9 @@ func TestVisitors(t *testing.T) {
 		{"GET", "/healthz", "", 200},
 		{"GET", "/", "", 200},
 		{"GET", "/" + code, "", 302},
+		{"GET", "/" + code + "+", "", 200},
 		{"GET", "/unknown", "", 404},
+		{"GET", "/unknown+", "", 404},
 		{"DELETE", "/" + code, "", 405},
 		{"POST", "/", "https://example.org/<b>", 201},
 		{"POST", "/", "javascript:alert(1)", 422},
@@ -124,7 +126,7 @@ func TestADiskThatFailsIsNoticed(t *testing.T) {
 	links := open(t, filepath.Join(t.TempDir(), "links.jsonl"), 3)
 	links.Close()
 	recorder := httptest.NewRecorder()
-	NewHandler(links, "").ServeHTTP(recorder, httptest.NewRequest("GET", "/healthz", nil))
+	NewHandler(links, NewVisits(0), "").ServeHTTP(recorder, httptest.NewRequest("GET", "/healthz", nil))
 	if recorder.Code != http.StatusServiceUnavailable {
 		t.Fatal(recorder.Code)
 	}

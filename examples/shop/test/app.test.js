@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildApp } from '../app.js';
 import { openPool } from '../database.js';
+import { PageCache } from '../pagecache.js';
 import { openRedis } from '../redis.js';
 
 const NOWHERE = '/nonexistent/server.sock';
@@ -11,7 +12,7 @@ const NOWHERE = '/nonexistent/server.sock';
 test('without database and Redis', async (context) => {
   const pool = openPool({ socketPath: NOWHERE, user: 'nobody', database: 'nothing', connectionLimit: 1 });
   const redis = openRedis({ path: NOWHERE }, { warn() {} });
-  const app = buildApp(pool, redis);
+  const app = buildApp(pool, redis, new PageCache(0, 0));
   context.after(async () => {
     await app.close();
     await pool.end();

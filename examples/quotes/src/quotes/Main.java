@@ -30,7 +30,9 @@ public final class Main {
         ThreadPoolExecutor pool = new ThreadPoolExecutor(
                 threads, threads, 1, TimeUnit.MINUTES, new ArrayBlockingQueue<>(WAITING),
                 new ThreadPoolExecutor.CallerRunsPolicy());
-        Site site = new Site(Quotes.load(), System.getenv().getOrDefault("RELEASE", "unknown"));
+        long cacheBytes = Runtime.getRuntime().maxMemory() / 100 * number("PAGE_CACHE_PERCENT", 5, 0, 80);
+        String release = System.getenv().getOrDefault("RELEASE", "unknown");
+        Site site = new Site(Quotes.load(), new PageCache(cacheBytes), release);
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), BACKLOG);
         server.setExecutor(pool);
         server.createContext("/", site);

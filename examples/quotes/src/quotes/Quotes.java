@@ -9,11 +9,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** The quotes: a list that never changes. */
 final class Quotes {
-    /** Quotes that a search gives at most. */
+    /** Quotes that a search gives at most, and a book has. */
     static final int FOUND = 20;
+    static final int IN_A_BOOK = 2000;
 
     private final List<String> all;
 
@@ -46,6 +48,11 @@ final class Quotes {
     List<String> search(String words) {
         String[] wanted = words.toLowerCase(Locale.ROOT).trim().split("\\s+");
         return all.stream().filter(quote -> holdsAll(quote, wanted)).limit(FOUND).collect(Collectors.toList());
+    }
+
+    /** A book of quotes from a number on, round again as often as it takes. */
+    List<String> book(int from) {
+        return IntStream.range(0, IN_A_BOOK).mapToObj(offset -> at(from + offset)).collect(Collectors.toList());
     }
 
     int count() {

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /** Answers visitors, and knows how many are being answered. */
@@ -17,12 +18,14 @@ final class Site implements HttpHandler {
     private static final String TEXT = "text/plain; charset=utf-8";
 
     private final Quotes quotes;
+    private final PageCache cache;
     private final String release;
     private int answering;
     private boolean finishing;
 
-    Site(Quotes quotes, String release) {
+    Site(Quotes quotes, PageCache cache, String release) {
         this.quotes = quotes;
+        this.cache = cache;
         this.release = release;
     }
 
@@ -76,17 +79,33 @@ final class Site implements HttpHandler {
         } else if (path.matches("/[0-9]{1,9}")) {
             send(exchange, 200, TEXT, quotes.at(Integer.parseInt(path.substring(1))) + "\n");
         } else if (path.equals("/search")) {
-            send(exchange, 200, HTML, page(found(query(exchange.getRequestURI().getRawQuery()))));
+            sendKept(exchange, () -> page(found(query(exchange.getRequestURI().getRawQuery()))));
+        } else if (path.matches("/book/[0-9]{1,9}")) {
+            sendKept(exchange, () -> page(list(quotes.book(Integer.parseInt(path.substring(6))))));
         } else {
             send(exchange, 404, TEXT, "there is nothing at this address\n");
         }
     }
 
     private String found(String words) {
-        String items = quotes.search(words).stream()
+        return "<h2>" + escape(words) + "</h2>" + list(quotes.search(words));
+    }
+
+    private static String list(List<String> some) {
+        return some.stream()
                 .map(quote -> "<li>" + escape(quote) + "</li>\n")
-                .collect(Collectors.joining());
-        return "<h2>" + escape(words) + "</h2><ul>\n" + items + "</ul>";
+                .collect(Collectors.joining("", "<ul>\n", "</ul>"));
+    }
+
+    /** Sends a page that is always the same at this address: it is made once, and kept for as long as there is room. */
+    private void sendKept(HttpExchange exchange, Supplier<String> make) throws IOException {
+        String address = exchange.getRequestURI().toString();
+        byte[] body = cache.get(address).orElse(null);
+        if (body == null) {
+            body = make.get().getBytes(StandardCharsets.UTF_8);
+            cache.put(address, body);
+        }
+        send(exchange, 200, HTML, body);
     }
 
     private String page(String body) {
@@ -116,7 +135,10 @@ final class Site implements HttpHandler {
     }
 
     private static void send(HttpExchange exchange, int status, String type, String text) throws IOException {
-        byte[] body = text.getBytes(StandardCharsets.UTF_8);
+        send(exchange, status, type, text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static void send(HttpExchange exchange, int status, String type, byte[] body) throws IOException {
         var headers = exchange.getResponseHeaders();
         headers.set("Content-Type", type);
         headers.set("X-Content-Type-Options", "nosniff");

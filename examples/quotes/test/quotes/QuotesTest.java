@@ -18,6 +18,8 @@ public final class QuotesTest {
         equal(quotes.at(1), "One and two");
         equal(quotes.at(4), "One and two");
         equal(quotes.at(0), "Four");
+        equal(quotes.book(2).size(), Quotes.IN_A_BOOK);
+        equal(quotes.book(2).subList(0, 3), List.of("Two & <three>", "Four", "One and two"));
         LocalDate day = LocalDate.of(2024, 2, 29);
         equal(quotes.of(day), quotes.of(day));
         equal(Quotes.load().count(), 20);
@@ -27,6 +29,20 @@ public final class QuotesTest {
         equal(Site.query("q=%zz"), "");
         equal(Site.query(null), "");
         equal(Site.query("q=" + "x".repeat(1000)).length(), 200);
+        leastUsedGoFirst();
+    }
+
+    private static void leastUsedGoFirst() {
+        PageCache cache = new PageCache(20);
+        cache.put("/a", new byte[8]);
+        cache.put("/b", new byte[8]);
+        cache.put("/b", new byte[8]);
+        equal(cache.get("/a").isPresent(), true);
+        cache.put("/c", new byte[8]);
+        equal(cache.get("/a").isPresent(), true);
+        equal(cache.get("/b").isPresent(), false);
+        cache.put("/d", new byte[30]);
+        equal(cache.get("/d").isPresent(), false);
     }
 
     private static void equal(Object found, Object expected) {
