@@ -7,5 +7,6 @@ it is for local VPSes alone.
 from __future__ import annotations
 
 from deployer.fill.run import Filled, Taken, fill
+from deployer.fill.visit import Seen
 
-__all__ = ["Filled", "Taken", "fill"]
+__all__ = ["Filled", "Seen", "Taken", "fill"]

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import shlex
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from deployer import transport
 from deployer.deploy import desired, login_of
 from deployer.errors import UsageError
-from deployer.fill.visitors import Seen, Visit, visit_slowly
+from deployer.fill import failures
+from deployer.fill.drive import drive, timed_units
+from deployer.fill.visit import Seen
 from deployer.inventory import Entry
 from deployer.render import Rendered
 from deployer.sandbox import SandboxHost
 from deployer.verify import AgentSampler
 
-ON_HOST = Path(__file__).with_name("on_host")
 INTERVAL_S = 0.2
-#: For making the rows that fill a buffer pool, and for taking them away, s.
-PREPARATION_S = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +30,16 @@ class Taken:
         predicted_mib: Its MemoryMax, for all its units.
         peak_mib: The most that its units needed at once: anonymous and shared memory, MiB.
         sockets_mib: Part of the prediction that is the kernel's memory for sockets, which the peak does not count.
-        driven: Whether the test can drive it to its worst case; the heap of an app that runs on Node.js, Java or Go is
-            as full as its own code makes it, and so is a worker or a timer.
+        failures: Processes that the kernel killed in its units, or times that it found nothing left for them.
+        restarts: Times that one of its units was started again.
     """
 
     taker: str
     predicted_mib: int
     peak_mib: float
     sockets_mib: float = 0.0
-    driven: bool = True
+    failures: int = 0
+    restarts: int = 0
 
     def ratio_to(self, peak_mib: float) -> float:
         """Give predicted over measured, the kernel's part left out."""
@@ -56,17 +53,17 @@ class Filled:
     Attributes:
         taken: By taker.
         together_mib: The most that all needed at once.
-        oom_kills: Processes that the kernel killed.
-        restarts: Times that a unit was started again.
-        visitors: What the slow readers saw.
+        oom_kills: Processes that the kernel killed on the host, whatever they belonged to.
+        visitors: What the slow readers saw, and those who had their page and stayed.
+        eager: What those saw who asked for one page after the other.
         said: What each driver said at its end.
     """
 
     taken: tuple[Taken, ...]
     together_mib: float
     oom_kills: int
-    restarts: int
     visitors: Seen
+    eager: Seen
     said: Mapping[str, str]
 
 
@@ -89,17 +86,19 @@ def fill(
     rendered = desired(entry).rendered
     if not entry.host.apps:
         raise UsageError("a host without an app cannot be filled", where=f"hosts.{entry.name}.apps")
-    units = _units(rendered)
+    units, timed = _units(rendered), timed_units(rendered)
     names = [unit for found in units.values() for unit in found]
     _set_limits(host, rendered, units, lifted=not limits)
+    before = failures.counted(host, names)
     try:
         with (
             transport.connect(login_of(entry)) as remote,
             remote.agent() as agent,
             AgentSampler(agent, names, interval_s=INTERVAL_S) as sampler,
         ):
-            said, seen = _drive(entry, host, rendered, seconds, say)
+            driven = drive(entry, host, rendered, seconds, say)
             samples = sampler.finish()
+            failed = failures.between(before, failures.counted(host, names))
     finally:
         _set_limits(host, rendered, units, lifted=False)
     peaks = dict.fromkeys(units, 0.0)
@@ -109,13 +108,24 @@ def fill(
         together = max(together, sum(used.values()))
         peaks = {taker: max(peaks[taker], mib) for taker, mib in used.items()}
     summary = samples.summary or {}
+    restarts = {unit: int(one.get("restarts") or 0) for unit, one in dict(summary.get("units", {})).items()}
     return Filled(
-        taken=tuple(_taken(rendered, taker, peak) for taker, peak in peaks.items()),
+        taken=tuple(
+            Taken(
+                taker=taker,
+                predicted_mib=rendered.budget.grants[taker].memory_mib,
+                peak_mib=peaks[taker],
+                sockets_mib=sum(mib for name, mib in rendered.budget.claims[taker].parts.items() if "sockets" in name),
+                failures=sum(failed.get(unit, 0) for unit in found),
+                restarts=sum(restarts.get(unit, 0) for unit in found if unit not in timed),
+            )
+            for taker, found in units.items()
+        ),
         together_mib=together,
         oom_kills=int(summary.get("oom_kills") or 0),
-        restarts=sum(int(one.get("restarts") or 0) for one in dict(summary.get("units", {})).values()),
-        visitors=seen,
-        said=said,
+        visitors=driven.visitors,
+        eager=driven.eager,
+        said=driven.said,
     )
 
 
@@ -124,6 +134,8 @@ def _units(rendered: Rendered) -> dict[str, list[str]]:
     for unit in rendered.wanted.units:
         if unit.unit.endswith(".service"):
             found.setdefault(unit.taker, []).append(unit.unit)
+    for name, taker in timed_units(rendered).items():
+        found.setdefault(taker, []).append(name)
     return found
 
 
@@ -137,84 +149,3 @@ def _set_limits(host: SandboxHost, rendered: Rendered, units: Mapping[str, Seque
 
 def _used_mib(sampled: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> float:
     return sum(float(sampled.get(name, {}).get("anonymous_mib") or 0.0) for name in names)
-
-
-def _taken(rendered: Rendered, taker: str, peak_mib: float) -> Taken:
-    claim, grant = rendered.budget.claims[taker], rendered.budget.grants[taker]
-    sockets = sum(mib for name, mib in claim.parts.items() if "sockets" in name)
-    link = rendered.budget.chain.links.get(taker)
-    return Taken(
-        taker=taker,
-        predicted_mib=grant.memory_mib,
-        peak_mib=peak_mib,
-        sockets_mib=sockets,
-        driven=link is None or (link.runner is not None and not link.runner.job_environment),
-    )
-
-
-def _drive(
-    entry: Entry, host: SandboxHost, rendered: Rendered, seconds: float, say: Callable[[str], None]
-) -> tuple[dict[str, str], Seen]:
-    drivers = _drivers(rendered, seconds)
-    with ThreadPoolExecutor(max_workers=len(drivers) + 2) as pool:
-        running: dict[str, Future[str]] = {}
-        for service, command in drivers.items():
-            say(f"{service}: being filled")
-            running[service] = pool.submit(host.sh, command, timeout_s=seconds + PREPARATION_S)
-        say(f"{entry.host.target.connections} visitors who read slowly")
-        over, visit = threading.Event(), _visit(entry, seconds + 30)
-        reload = pool.submit(_reload_nginx, host, over, 2 / 3 * seconds, visit.again)
-        seen = visit_slowly(visit)
-        while any(not each.done() for each in running.values()):  # the databases are filled before they are worked
-            again = visit_slowly(_visit(entry, 30))
-            seen.statuses.update(again.statuses)
-            seen.failures.update(again.failures)
-            seen.held = max(seen.held, again.held)
-        over.set()
-        reload.result()
-        return {service: each.result().strip() for service, each in running.items()}, seen
-
-
-def _reload_nginx(host: SandboxHost, over: threading.Event, after_s: float, again: threading.Event) -> None:
-    """Reload once, late: old workers and new ones live side by side until the last slow reader has left or is cut.
-
-    Nearly all visitors connect again then, to the new workers; the old ones keep what they needed for those who stay.
-    """
-    if not over.wait(after_s):
-        host.sh("systemctl reload nginx.service")
-        again.set()
-
-
-def _drivers(rendered: Rendered, seconds: float) -> dict[str, str]:
-    budget, found = rendered.budget, {}
-    if "mysql" in budget.numbers:
-        client = "mysql" if "mysql.service" in {unit.unit for unit in rendered.wanted.units} else "mariadb"
-        found["mysql"] = [str(budget.count("mysql", "innodb_buffer_pool_size")), f"{seconds:g}", client]
-    if "postgresql" in budget.numbers:
-        found["postgresql"] = [str(budget.count("postgresql", "shared_buffers")), f"{seconds:g}"]
-    if "redis" in budget.numbers:
-        access = next(one["redis"] for one in budget.chain.access.values() if "redis" in one)
-        found["redis"] = [access.environment["REDIS_SOCKET"], f"{seconds:g}"]
-    return {
-        service: f"python3 -I - {shlex.join(words)} <<'END_OF_DRIVER'\n"
-        + (ON_HOST / f"{service}.py").read_text(encoding="utf-8")
-        + "\nEND_OF_DRIVER"
-        for service, words in found.items()
-    }
-
-
-def _visit(entry: Entry, seconds: float) -> Visit:
-    slo, host = entry.host.slo, entry.host
-    app = host.apps[slo.app or next(iter(host.apps))]
-    name = app.server_names[0].replace("*", "www")
-    headers = "".join(f"{key}: {value}\r\n" for key, value in slo.uncached_headers.items())
-    requests = [f"GET {path} HTTP/1.1\r\nHost: {name}\r\n{headers}\r\n".encode() for path in slo.uncached_paths]
-    return Visit(
-        address=host.ssh.address,
-        port=443 if app.tls else 80,
-        server_name=name,
-        tls=app.tls is not None,
-        requests=requests,
-        connections=host.target.connections,
-        duration_s=seconds,
-    )

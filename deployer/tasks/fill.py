@@ -9,7 +9,7 @@ from invoke.context import Context
 from rich.text import Text
 
 from deployer.errors import UsageError, VerificationFailed
-from deployer.fill import Filled, Taken, fill
+from deployer.fill import Filled, Seen, Taken, fill
 from deployer.inventory import Entry
 from deployer.report.benchmark import put_into
 from deployer.report.terminal import Steps, result_console
@@ -55,51 +55,61 @@ def fill_host(
 
 def _text(entry: Entry, lifted: Filled, limited: Filled, seconds: int) -> tuple[str, bool]:
     hardware = entry.host.hardware
-    rows = [("", "predicted", "measured, no limits", "measured, limits", "predicted / measured", "outcome")]
+    rows = [
+        (
+            "",
+            "predicted",
+            "measured, no limits",
+            "measured, limits",
+            "predicted / measured",
+            "failures",
+            "restarts",
+            "outcome",
+        )
+    ]
     missed = False
-    peaks = {one.taker: one.peak_mib for one in limited.taken}
-    for one in lifted.taken:
-        ratio = one.ratio_to(max(one.peak_mib, peaks[one.taker]))
-        outcome = _outcome(one, ratio)
+    for free, held in zip(lifted.taken, limited.taken, strict=True):
+        ratio = free.ratio_to(max(free.peak_mib, held.peak_mib))
+        outcome = _outcome(held, ratio)
         missed |= outcome.startswith("MISSED")
-        predicted = f"{one.predicted_mib}" + (f" ({one.sockets_mib:.0f} of it sockets)" if one.sockets_mib else "")
-        rows.append((one.taker, predicted, f"{one.peak_mib:.0f}", f"{peaks[one.taker]:.0f}", f"{ratio:.2f}", outcome))
+        predicted = f"{free.predicted_mib}" + (f" ({free.sockets_mib:.0f} of it sockets)" if free.sockets_mib else "")
+        measured = (f"{free.peak_mib:.0f}", f"{held.peak_mib:.0f}", f"{ratio:.2f}")
+        rows.append((free.taker, predicted, *measured, f"{held.failures}", f"{held.restarts}", outcome))
     # visitors who are cut or sent away are told of, not judged: databases at their worst leave an app no processor
-    missed |= bool(limited.oom_kills + limited.restarts)
+    missed |= bool(limited.oom_kills)
     lines = [
         (
             f"host {entry.name}: {hardware.cpu_cores} core(s), {hardware.memory_mib} MiB; {seconds} s of all at once; "
             "MiB of anonymous and shared memory, the most of samples taken "
-            "five times a second; the ratio is to the larger of the two."
+            "five times a second; the ratio is to the larger of the two. Failures and restarts are those with limits."
         ),
         "",
         *_table(rows),
         "",
         f"Together at most {lifted.together_mib:.0f} MiB without limits, {limited.together_mib:.0f} with them.",
-        f"With limits: {limited.oom_kills} OOM kills, {limited.restarts} restarts.",
-        _of_visitors(limited),
+        f"With limits: {limited.oom_kills} OOM kills on the whole host.",
+        f"{limited.visitors.held} visitors at once; {_counts(limited.visitors)}.",
+        f"{limited.eager.held} eager visitors; {_counts(limited.eager)}.",
         *(f"{service}: {said}." for service, said in limited.said.items()),
         "",
     ]
     return "\n".join(lines), missed
 
 
-def _of_visitors(filled: Filled) -> str:
-    seen = filled.visitors
-    return f"{seen.held} visitors at once; answers {_counts(seen.statuses)}; failures {_counts(seen.failures)}."
-
-
 def _outcome(one: Taken, ratio: float) -> str:
+    if one.failures or one.restarts:
+        return "MISSED: it failed"
     if ratio < 1:
         return "MISSED: it needs more"
-    if not one.driven:
-        return "not driven to its worst: its heap is the app's own"
     return "kept" if ratio <= MOST_RATIO else f"MISSED: more than {MOST_RATIO:g}"
 
 
-def _counts(counted: object) -> str:
-    found = dict(counted) if isinstance(counted, dict) else {}
-    return ", ".join(f"{name} x {count}" for name, count in sorted(found.items(), key=str)) or "none"
+def _counts(seen: Seen) -> str:
+    answers, failures = (
+        ", ".join(f"{name} x {count}" for name, count in sorted(found.items(), key=str)) or "none"
+        for found in (seen.statuses, seen.failures)
+    )
+    return f"answers {answers}; failures {failures}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

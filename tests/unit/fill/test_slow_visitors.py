@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -10,17 +11,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from deployer.fill import visitors
-from deployer.fill.visitors import READ_BYTES, Visit, visit_slowly
+from deployer.fill.visit import Gathering, Visit
+from deployer.fill.visitors import READ_BYTES, visit_eagerly, visit_slowly
 
 VISITORS = 6
 
 
 class Seen:
-    """What the server saw: when it was asked, from which ports."""
+    """What the server saw: when it was asked, from which ports, for what."""
 
     def __init__(self) -> None:
         self.asked_at: list[float] = []
         self.ports: set[int] = set()
+        self.paths: list[str] = []
 
 
 @pytest.fixture
@@ -33,6 +36,7 @@ def served() -> Iterator[tuple[int, Seen]]:
         def do_GET(self) -> None:
             seen.asked_at.append(time.monotonic())
             seen.ports.add(self.client_address[1])
+            seen.paths.append(self.path)
             self.send_response(200)
             self.send_header("Content-Length", str(3 * READ_BYTES))
             self.end_headers()
@@ -50,14 +54,13 @@ def served() -> Iterator[tuple[int, Seen]]:
     server.server_close()
 
 
-def visit(port: int, duration_s: float) -> Visit:
-    request = b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n"
+def visit(port: int, duration_s: float, path: str = "/") -> Visit:
     return Visit(
         address="127.0.0.1",
         port=port,
         server_name="test.example",
         tls=False,
-        requests=[request],
+        paths=[path],
         connections=VISITORS,
         duration_s=duration_s,
     )
@@ -87,3 +90,30 @@ def test_all_but_the_patient_connect_again(served, monkeypatch):
     found = visit_slowly(wanted)
     assert not found.failures
     assert len(seen.ports) == VISITORS + VISITORS - VISITORS // 3
+
+
+def test_the_eager_ask_for_one_unseen_address_after_the_other(served, monkeypatch):
+    port, seen = served
+    monkeypatch.setattr(visitors, "EAGER", 2)
+    over = threading.Event()
+    threading.Timer(0.5, over.set).start()
+    found = visit_eagerly([visit(port, 0, "/a"), visit(port, 0, "/b?c=d")], over)
+    assert found.held == 4
+    assert found.statuses == {200: len(seen.paths)}
+    assert len(set(seen.paths)) == len(seen.paths) > 8
+    assert {path[:14] for path in seen.paths} == {"/a?visit=00000", "/b?c=d&visit=0"}
+    assert {len(path) for path in seen.paths} == {visitors.ADDRESS_LENGTH}
+
+
+def test_one_who_comes_again_is_not_taken_for_another_who_is_missing():
+    async def gather() -> None:
+        gathering = Gathering(2)
+        first = asyncio.create_task(gathering.join(0))
+        again = asyncio.create_task(gathering.join(0))
+        await asyncio.sleep(0.05)
+        assert not first.done()
+        assert not again.done()
+        await asyncio.wait_for(gathering.join(1), 1)
+        await asyncio.wait_for(asyncio.gather(first, again), 1)
+
+    asyncio.run(gather())
