@@ -9,7 +9,7 @@ const KINDS = ['Kettle', 'Lamp', 'Chair', 'Blanket', 'Bowl', 'Clock', 'Mirror', 
 const LOOKS = ['Plain', 'Small', 'Tall', 'Round', 'Blue', 'Oak', 'Woollen', 'Old', 'Light', 'Folding'];
 const STOCK = 1_000;
 /** Goods of one statement: long ones together stay below the server's max_allowed_packet. */
-const AT_ONCE = 20;
+const AT_ONCE = 8;
 
 const goods = LOOKS.flatMap((look, row) =>
   KINDS.map((kind, column) => [
