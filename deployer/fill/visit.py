@@ -7,12 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
-#: How long a visitor waits for a connection, and for the other visitors, s.
+#: How long a visitor waits for a connection, s.
 PATIENCE_S = 30.0
+#: How long the first waits for the last, s: nginx sends away who has asked for nothing after 10 s.
+GATHERED_WITHIN_S = 8.0
 _NUMBERS = count(time.time_ns())
 
 
@@ -92,13 +93,15 @@ class Gathering:
 
     def __init__(self, visitors: int) -> None:
         self._missing = set(range(visitors))
-        self._all_there = asyncio.Event()
+        self._is_begun = False
+        self._begins = asyncio.Event()
 
     async def join(self, visitor: int) -> None:
-        """Wait for those who were never there, though not for ever; one who comes again is no new one."""
+        """Wait for those who were never there, but not for long; one who comes again is no new one."""
+        if not self._is_begun:
+            self._is_begun = True
+            asyncio.get_running_loop().call_later(GATHERED_WITHIN_S, self._begins.set)
         self._missing.discard(visitor)
         if not self._missing:
-            self._all_there.set()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                await self._all_there.wait()
+            self._begins.set()
+        await self._begins.wait()

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from deployer.fill import visitors
+from deployer.fill import visit as visit_module, visitors
 from deployer.fill.visit import Gathering, Visit
 from deployer.fill.visitors import READ_BYTES, visit_eagerly, visit_slowly
 
@@ -103,6 +103,17 @@ def test_the_eager_ask_for_one_unseen_address_after_the_other(served, monkeypatc
     assert len(set(seen.paths)) == len(seen.paths) > 8
     assert {path[:14] for path in seen.paths} == {"/a?visit=00000", "/b?c=d&visit=0"}
     assert {len(path) for path in seen.paths} == {visitors.ADDRESS_LENGTH}
+
+
+def test_nobody_waits_for_ever_for_one_who_does_not_come(monkeypatch):
+    monkeypatch.setattr(visit_module, "GATHERED_WITHIN_S", 0.1)
+
+    async def gather() -> None:
+        gathering = Gathering(3)
+        await asyncio.wait_for(asyncio.gather(gathering.join(0), gathering.join(1)), 1)
+        await asyncio.wait_for(gathering.join(1), 0.05)
+
+    asyncio.run(gather())
 
 
 def test_one_who_comes_again_is_not_taken_for_another_who_is_missing():
