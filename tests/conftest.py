@@ -228,7 +228,8 @@ class Machine:
     def reboot(self) -> None:
         """Let it shut down and boot by itself."""
         before = self._boot_id()
-        self.host.sh("systemctl reboot", check=False)
+        with suppress(SandboxError):  # its sshd may be gone before the command's end is told
+            self.host.sh("systemctl reboot", check=False)
         until = time.monotonic() + 90
         while time.monotonic() < until:
             with suppress(SandboxError):
