@@ -11,7 +11,7 @@ the host's budget by now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from deployer.transport import Agent
 
 Say = Callable[[str], None]
+#: Nobody watches longer, s.
+FOLLOW_S = 24 * 3600.0
 #: What was there before the first deploy, as ``--to`` names it.
 NOTHING = "nothing"
 
@@ -82,6 +84,21 @@ class History:
     running: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """One thing that is not as the last deploy left it.
+
+    Attributes:
+        kind: ``file`` or ``unit``.
+        name: Its path or name.
+        what: What is other than it was, in words.
+    """
+
+    kind: str
+    name: str
+    what: str
+
+
 @dataclass
 class Record:
     """A host's record, with an agent that reads it."""
@@ -94,6 +111,39 @@ class Record:
         answer = self.agent.call({"op": "history", "limit": limit}, timeout_s=60)
         done = tuple(_done(line) for line in answer["transactions"])
         return History(done, tuple(answer["open"]), answer["lock"])
+
+    def status(self) -> Mapping[str, Any]:
+        """Tell how the host is now, as the agent's ``status`` answers (docs/agent-protocol.md)."""
+        return self.agent.call({"op": "status"}, timeout_s=60)
+
+    def drift(self) -> tuple[Drifted, ...]:
+        """Find what was changed on the host since the last deploy, by its own record; changes nothing."""
+        answer = self.agent.call({"op": "drift"}, timeout_s=120)
+        return tuple(Drifted(str(one["kind"]), str(one["name"]), str(one["what"])) for one in answer["findings"])
+
+    def logs(
+        self,
+        on_line: Callable[[str], None],
+        *,
+        units: Sequence[str] = (),
+        lines: int = 100,
+        since: str = "",
+        follow: bool = False,
+    ) -> None:
+        """Read the journal of units.
+
+        Args:
+            on_line: Gets each line.
+            units: Which; none: all that deploys recorded.
+            lines: How many from before, 1 to 5000.
+            since: Not older than this, in journalctl's words; none: whatever there is.
+            follow: Go on until interrupted.
+        """
+        request = {"op": "logs", "units": list(units), "lines": lines, "since": since, "follow": follow}
+        with self.agent.stream(request, timeout_s=FOLLOW_S if follow else 120) as stream:
+            for event in stream:
+                if event.get("event") == "line":
+                    on_line(str(event.get("text", "")))
 
     def way_back(self, to: str | None = None) -> Plan:
         """Plan the way back to an earlier transaction; changes nothing.

@@ -70,7 +70,7 @@ def manifest_of(plan: Mapping[str, Any]) -> Document | None:
     if to is None:
         return None
     if to == NOTHING:
-        return {"units": {}, "owned": {}, "done": []}
+        return {"units": {}, "owned": {}, "modes": {}, "done": []}
     found: Document = Journal.load(to).doc["manifest"]
     return found
 

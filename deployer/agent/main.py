@@ -138,10 +138,10 @@ def dispatch(request: Document, blob: BinaryIO, emit: Emit, stopped: Stopped) ->
         return _run("observe", request)
     if op == "apply":
         return _run("transaction", request, blob, emit, stopped)
-    if op in ("back", "history", "recover"):
+    if op in ("back", "drift", "history", "recover", "status"):
         return _run(op, request)
-    if op == "sample":
-        return _run("sample", request, emit, stopped)
+    if op in ("logs", "sample"):
+        return _run(op, request, emit, stopped)
     if op == "readback":
         return _run("readback", request)
     raise ValueError("there is no operation %r" % (op,))

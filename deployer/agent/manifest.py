@@ -1,16 +1,19 @@
-"""What the committed transactions left: owned files, what each unit runs with, commands done once, refused sysctls."""
+"""What the committed transactions left: owned files and their modes, what each unit runs with, commands done once."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from . import durable, places
+from . import durable, places, treestate
 from .refusal import Refusal
 
 
 def load() -> dict[str, Any]:
-    """Return the manifest (`units`, `owned`, `done`, `refused_sysctls`, `last_transaction`); empty before any commit.
+    """Return the manifest; empty before any commit.
+
+    Returns:
+        `units`, `owned`, `modes`, `done`, `refused_sysctls` and `last_transaction`.
 
     Raises:
         Refusal: It is there and cannot be read: nothing may be guessed about what is ours.
@@ -19,7 +22,7 @@ def load() -> dict[str, Any]:
         with open(places.at(places.MANIFEST), encoding="utf-8") as stream:
             found: dict[str, Any] = json.load(stream)
     except FileNotFoundError:
-        return {"units": {}, "owned": {}, "done": [], "refused_sysctls": {}, "last_transaction": None}
+        return {"units": {}, "owned": {}, "modes": {}, "done": [], "refused_sysctls": {}, "last_transaction": None}
     except (OSError, ValueError) as error:
         raise Refusal("fault", f"{places.MANIFEST} cannot be read: {error}") from error
     return found
@@ -56,16 +59,19 @@ def after(
     found = load()
     if back_to is not None:  # what was done once stays done: no way back runs a migration backwards
         done = [*back_to["done"], *(key for key in found["done"] if key not in back_to["done"])]
-        return {**found, "units": back_to["units"], "owned": back_to["owned"], "done": done} | {
-            "last_transaction": transaction
-        }
+        kept = {name: back_to.get(name, {}) for name in ("units", "owned", "modes")}
+        return {**found, **kept, "done": done, "last_transaction": transaction}
     units, owned, done = dict(found["units"]), dict(found["owned"]), list(found["done"])
+    modes = dict(found.get("modes", {}))
     for entry in plan.get("files", ()):
-        wanted = entry["after"]
+        path, wanted = entry["path"], entry["after"]
+        modes.pop(path, None)
         if wanted["kind"] == "absent":
-            owned.pop(entry["path"], None)
+            owned.pop(path, None)
         else:
-            owned[entry["path"]] = wanted["sha256"] if wanted["kind"] == "file" else f"link:{wanted['target']}"
+            owned[path] = wanted["sha256"] if wanted["kind"] == "file" else f"link:{wanted['target']}"
+        if wanted["kind"] == "file":
+            modes[path] = mode_of(wanted)
     for entry in plan.get("activations", ()):
         if entry["kind"] == "stop":
             units.pop(entry["unit"], None)
@@ -78,10 +84,16 @@ def after(
     return {
         "units": units,
         "owned": owned,
+        "modes": modes,
         "done": done,
         "refused_sysctls": {**refused, **refused_sysctls},
         "last_transaction": transaction,
     }
+
+
+def mode_of(state: dict[str, Any]) -> str:
+    """Give a file's mode and owners in one word: ``0644 root:root``."""
+    return f"{treestate.octal(state['mode']):04o} {state['owner']}:{state['group']}"
 
 
 def save(document: dict[str, Any]) -> None:

@@ -17,7 +17,6 @@ from .refusal import Refusal
 TOOL_TIMEOUT_S = 30.0
 
 _PROPERTIES = ("Id", "Type", "LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID", "NRestarts")
-#: Unit names that can be asked about: no option, no glob, no template without an instance.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.\\-]*(@[A-Za-z0-9:_.\\-]+)?\.[a-z]+")
 
 Document = Dict[str, Any]
@@ -36,17 +35,35 @@ def show(units: Iterable[str]) -> Dict[str, Document]:
     Raises:
         Refusal: systemd does not answer.
     """
+    return {unit: _state(told) for unit, told in properties(units, _PROPERTIES).items()}
+
+
+def properties(units: Iterable[str], names: Iterable[str]) -> Dict[str, Dict[str, str]]:
+    """Give properties of units as systemd writes them; none of a unit whose name cannot be asked about.
+
+    Args:
+        units: Full names.
+        names: Properties, in systemd's spelling; `Id` should be among them, for every unit has one.
+
+    Raises:
+        Refusal: systemd does not answer.
+    """
     wanted = list(dict.fromkeys(units))
-    askable = [unit for unit in wanted if _NAME.fullmatch(unit)]
-    states = dict.fromkeys(wanted, None)
+    askable = [unit for unit in wanted if is_name(unit)]
+    told: Dict[str, Dict[str, str]] = {unit: {} for unit in wanted}
     if askable:
-        argv = ["systemctl", "show", "--no-pager", "--property", ",".join(_PROPERTIES), "--", *askable]
+        argv = ["systemctl", "show", "--no-pager", "--property", ",".join(names), "--", *askable]
         blocks = _blocks(output(argv) or "")
         if len(blocks) != len(askable):
             message = "systemd told the state of %d units out of %d" % (len(blocks), len(askable))
             raise Refusal("unsupported", message, step="observe", next="systemctl is-system-running")
-        states.update(zip(askable, blocks))  # noqa: B905 - Python 3.9 has no strict; see above
-    return {unit: _state(block or {}) for unit, block in states.items()}
+        told.update(zip(askable, blocks))  # noqa: B905 - Python 3.9 has no strict; see above
+    return told
+
+
+def is_name(unit: str) -> bool:
+    """Say whether this can be asked about: no option, no glob, no template without an instance."""
+    return bool(_NAME.fullmatch(unit))
 
 
 def output(argv: List[str], timeout_s: float = TOOL_TIMEOUT_S) -> Optional[str]:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
-from deployer.tasks import bench, binaries, configs, demo, development, doctor, fill, hosts, record, sandboxes
+from deployer.tasks import (
+    bench,
+    binaries,
+    condition,
+    configs,
+    demo,
+    development,
+    doctor,
+    fill,
+    hosts,
+    record,
+    sandboxes,
+)
 
 namespace = Collection()
 for task in (
@@ -16,6 +28,9 @@ for task in (
     hosts.plan,
     hosts.deploy,
     hosts.verify,
+    condition.status,
+    condition.drift,
+    condition.logs,
     record.history,
     record.rollback,
     record.recover,

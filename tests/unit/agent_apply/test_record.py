@@ -22,6 +22,7 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
     before = {
         "units": {"a.service": {"restart_hash": "1"}, "old.service": {}},
         "owned": {"/etc/a": "x", "/etc/old": "y"},
+        "modes": {"/etc/a": "0644 root:root", "/etc/old": "0644 root:root"},
         "done": ["seed"],
         "refused_sysctls": {"vm.taken_now": "1", "vm.other": "1"},
         "last_transaction": "t1",
@@ -29,7 +30,10 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
     manifest.save(before)
     plan = {
         "files": [
-            {"path": "/etc/a", "after": {"kind": "file", "sha256": "z"}},
+            {
+                "path": "/etc/a",
+                "after": {"kind": "file", "sha256": "z", "mode": "0640", "owner": "root", "group": "adm"},
+            },
             {"path": "/etc/l", "after": {"kind": "link", "target": "/t"}},
             {"path": "/etc/old", "after": {"kind": "absent"}},
         ],
@@ -45,11 +49,30 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
     assert manifest.after(plan, "t2", {"vm.new": "2"}) == {
         "units": {"a.service": {"restart_hash": "1"}, "b.service": {"restart_hash": "2", "reload_hash": "3"}},
         "owned": {"/etc/a": "z", "/etc/l": "link:/t"},
+        "modes": {"/etc/a": "0640 root:adm"},
         "done": ["seed", "fill"],
         "refused_sysctls": {"vm.other": "1", "vm.new": "2"},
         "last_transaction": "t2",
     }
     assert manifest.load() == before
+
+
+def test_the_manifest_after_a_way_back_is_what_it_was_but_for_what_was_done(host):
+    manifest.durable.make_directories(places.at(places.STATE))
+    now = {"units": {"b.service": {}}, "owned": {"/etc/b": "y"}, "modes": {}, "done": ["seed", "later"]}
+    manifest.save({**now, "refused_sysctls": {"vm.x": "1"}, "last_transaction": "t2"})
+    then = {"units": {"a.service": {}}, "owned": {"/etc/a": "x"}, "modes": {"/etc/a": "0644 root:root"}}
+    found = manifest.after({"files": [], "units": []}, "t3", {}, {**then, "done": ["seed"], "last_transaction": "t1"})
+    assert found == {**then, "done": ["seed", "later"], "refused_sysctls": {"vm.x": "1"}, "last_transaction": "t3"}
+
+
+def test_a_plan_from_before_the_last_deploy_is_refused(host):
+    manifest.durable.make_directories(places.at(places.STATE))
+    manifest.save({"units": {}, "owned": {}, "done": [], "refused_sysctls": {}, "last_transaction": "t2"})
+    manifest.compare({"last_transaction": "t2"})
+    with pytest.raises(Refusal, match="t1 was the last deploy; now it is t2") as caught:
+        manifest.compare({"last_transaction": "t1"})
+    assert (caught.value.kind, caught.value.state) == ("outdated", "untouched")
 
 
 def test_a_damaged_manifest_is_refused_and_never_taken_for_none(host):
@@ -84,6 +107,15 @@ def test_the_last_ten_records_are_kept_and_open_ones_always(host):
     journal.prune()
     left = sorted(path.name for path in (host / "var/lib/deployer/transactions").iterdir())
     assert left == ["a-open", *(f"t{number:02}" for number in range(3, 13))]
+
+
+def test_deploys_that_fail_push_no_way_back_off_the_record(host):
+    journal.Journal.create("a-live", "me").close("committed")
+    for number in range(13):
+        journal.Journal.create(f"t{number:02}", "me").close("untouched", "no room")
+    journal.prune()
+    left = sorted(path.name for path in (host / "var/lib/deployer/transactions").iterdir())
+    assert left == ["a-live", *(f"t{number:02}" for number in range(3, 13))]
 
 
 def test_a_second_deploy_is_told_who_holds_the_lock():

@@ -1,0 +1,88 @@
+"""The tasks that ask how a host is: its units, what was changed behind deployer's back, what its services wrote."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from rich.text import Text
+
+from deployer.allocate import allocate
+from deployer.doctor import Reading, diagnose, question
+from deployer.errors import BudgetError, RenderError, VerificationFailed
+from deployer.inventory import Entry, Inventory
+from deployer.record import Record, on_record
+from deployer.render import render
+from deployer.report.condition import drift_document, print_drift, print_status, status_document
+from deployer.report.terminal import print_document, result_console, talk_console
+from deployer.tasks.doctor import PATIENCE_S
+from deployer.tasks.shell import entry_of, task
+
+
+@task
+def status(_context: Context, *, host: str = "", inventory: str = "", json: bool = False) -> int:
+    """Show how a host is now: its units against their limits, its memory, disk and last deploy."""
+    entry, _ = entry_of(host, inventory)
+    with on_record(entry, say=_say) as record:
+        found = record.status()
+    if json:
+        print_document(status_document(entry.name, found))
+    else:
+        print_status(result_console(), entry.name, found)
+    runs = all(unit["active"] in ("active", "reloading") for unit in found["units"].values())
+    return 0 if runs else VerificationFailed.exit_code
+
+
+@task
+def drift(_context: Context, *, host: str = "", inventory: str = "", json: bool = False) -> int:
+    """Find what was changed on a host behind deployer's back: files, units, and what servers run with. Changes nothing.
+
+    Files and units are held against the host's own record; what runs, against the budget, as `doctor` does.
+    """
+    entry, inventory_of = entry_of(host, inventory)
+    with on_record(entry, say=_say) as record:
+        found = record.drift()
+        readings = _running_otherwise(record, entry, inventory_of)
+    if json:
+        print_document(drift_document(entry.name, found, readings))
+    else:
+        print_drift(result_console(), entry.name, found, readings)
+    return VerificationFailed.exit_code if found or readings else 0
+
+
+@task
+def logs(
+    _context: Context,
+    *,
+    host: str = "",
+    inventory: str = "",
+    unit: str = "",
+    lines: int = 100,
+    since: str = "",
+    follow: bool = False,
+) -> None:
+    """Read what a host's services wrote to its journal, the newest last."""
+    entry, _ = entry_of(host, inventory)
+    console = result_console()
+    units = [name if "." in name else f"{name}.service" for name in unit.split(",") if name]
+    with on_record(entry, say=_say) as record:
+        record.logs(
+            lambda line: console.print(Text(line), soft_wrap=True),
+            units=units,
+            lines=lines,
+            since=since,
+            follow=follow,
+        )
+
+
+def _running_otherwise(record: Record, entry: Entry, inventory: Inventory) -> tuple[Reading, ...]:
+    """Ask what the servers run with; an inventory that does not fit by now has nothing to compare with."""
+    try:
+        rendered = render(entry.declaration, allocate(entry.declaration), template_folders=inventory.template_folders)
+    except (BudgetError, RenderError) as error:
+        _say(f"what runs is not compared: {error.message.partition(chr(10))[0]}")
+        return ()
+    told = record.agent.call(question(rendered), timeout_s=PATIENCE_S)
+    return tuple(one for one in diagnose(rendered, told).readings if one.state == "differs")
+
+
+def _say(line: str) -> None:
+    talk_console().print(Text(line), soft_wrap=True)
