@@ -66,7 +66,7 @@ def _foreign(owned: dict[str, str]) -> Iterator[Document]:
             for name in sorted(names):
                 path = os.path.join(parent, name)[len(places.ROOT) :]
                 if path not in owned:
-                    yield _finding("file", path, "is not from deployer, and is read with what is")
+                    yield _finding("file", path, "is none of deployer's, and is read with those that are")
 
 
 def _is_ours(folder: str) -> bool:
@@ -86,7 +86,7 @@ def _units(units: list[str], owned: dict[str, str]) -> Iterator[Document]:
             yield _finding("unit", unit, "has files that systemd has not read since they changed")
         for path in told.get("DropInPaths", "").split():
             if path not in owned and not path.startswith(PACKAGED):
-                yield _finding("unit", unit, f"has a drop-in that is not from deployer: {path}")
+                yield _finding("unit", unit, f"has a drop-in that is none of deployer's: {path}")
 
 
 def _persisted() -> Iterator[Document]:

@@ -44,9 +44,9 @@ CHANGES = {
     "echo '# by hand' >> /etc/nginx/nginx.conf": ("/etc/nginx/nginx.conf", "changed by hand"),
     "chmod 666 /etc/mysql/mariadb.conf.d/90-deployer.cnf": ("/etc/mysql/mariadb.conf.d/90-deployer.cnf", "is 0666"),
     "rm /etc/logrotate.d/nginx": ("/etc/logrotate.d/nginx", "is gone"),
-    "touch /etc/nginx/deployer/other.conf": ("/etc/nginx/deployer/other.conf", "not from deployer"),
+    "touch /etc/nginx/deployer/other.conf": ("/etc/nginx/deployer/other.conf", "none of deployer's"),
     "systemctl disable --quiet nginx": ("nginx.service", "would not start at boot"),
-    "systemctl set-property mariadb CPUWeight=50": ("mariadb.service", "drop-in that is not from deployer"),
+    "systemctl set-property mariadb CPUWeight=50": ("mariadb.service", "drop-in that is none of deployer's"),
     "systemctl stop app-blog.service app-blog.socket": ("app-blog.socket", "does not run"),
     "ln -sfn /tmp /srv/blog/current/code": ("/srv/blog/current/code", "leads to /tmp"),
 }

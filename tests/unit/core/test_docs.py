@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hosts import host
 
 from deployer import errors
+from deployer.agent import places, status
 from deployer.allocate import allocate
 from deployer.compare import compare, sizes_of
 from deployer.doctor import Diagnosis
 from deployer.explain import explain
 from deployer.inventory import load_inventory
 from deployer.plan import Change, Plan
+from deployer.record import History
 from deployer.report import (
     budget as budget_report,
     compare as compare_report,
+    condition as condition_report,
     doctor as doctor_report,
     error as error_report,
     explain as explain_report,
     lint as lint_report,
     plan as plan_report,
+    record as record_report,
 )
 from deployer.tasks import namespace
 from deployer.tasks.hosts import CHANGES_PENDING
@@ -101,7 +106,8 @@ def examples() -> dict[str, dict[str, object]]:
 def test_every_schema_has_a_chapter_and_an_example():
     schemas = {budget_report.SCHEMA, plan_report.PLAN_SCHEMA, plan_report.DEPLOY_SCHEMA, verify_report.SCHEMA}
     schemas |= {error_report.SCHEMA, lint_report.SCHEMA, compare_report.SCHEMA, explain_report.SCHEMA}
-    schemas.add(doctor_report.SCHEMA)
+    schemas |= {doctor_report.SCHEMA, condition_report.STATUS_SCHEMA, condition_report.DRIFT_SCHEMA}
+    schemas |= {record_report.HISTORY_SCHEMA, record_report.RECOVER_SCHEMA}
     assert set(examples()) == schemas
     assert set(re.findall(r"^## (deployer/\S+)", JSON_PAGE, re.MULTILINE)) == schemas
 
@@ -117,6 +123,8 @@ def documents() -> dict[str, dict[str, object]]:
         host=HostSamples(),
         target=VerifyTarget(address="::1", server_name="a.example"),
     )
+    with patch.object(places, "ROOT", "/there-is-no-such-host"):
+        told = status.run({})
     found = [
         budget_report.budget_document(declaration, allocate(declaration)),
         compare_report.comparison_document(declaration, compare(declaration, sizes_of("1c1g"))),
@@ -126,6 +134,10 @@ def documents() -> dict[str, dict[str, object]]:
         verify_report.document(verdict),
         lint_report.lint_document("test1", "nginx.conf", "nginx/1.22", ()),
         doctor_report.diagnosis_document("test1", Diagnosis((), ())),
+        condition_report.status_document("test1", told),
+        condition_report.drift_document("test1", (), ()),
+        record_report.history_document("test1", History((), (), None)),
+        record_report.recover_document("test1", ()),
         error_report.error_document(errors.UsageError("there is no such host")),
     ]
     return {str(document["schema"]): document for document in found}
