@@ -24,6 +24,7 @@ from deployer.inventory import Entry
 from deployer.npm import fetch_node_modules
 from deployer.plan import Plan, build_plan, questions
 from deployer.plan.build import unwanted_paths
+from deployer.plan.desired import placed
 from deployer.release import Release, read_release
 from deployer.render import Rendered, render
 from deployer.slo import Phases
@@ -102,16 +103,43 @@ class Session:
         planned = build_plan(self.wanted.rendered, self.wanted.releases, seen)
         return replace(planned, warnings=(*warnings, *planned.warnings))
 
+    def check(self, plan: Plan) -> None:
+        """See that a plan from a file can be applied here: it is of this host, and its packages can be fetched.
+
+        Whether the host has moved since is for the host to say, when it is applied.
+
+        Raises:
+            UsageError: It is another host's, or a lock file is another one by now.
+        """
+        name = self.wanted.entry.name
+        if plan.host != name:
+            raise UsageError(f"the plan is one of {plan.host}, not of {name}", next_step=f"--host {plan.host}")
+        self._check_locks(plan)
+        if plan.environments:
+            self.facts = self.agent.call({"op": "observe"}, timeout_s=60)["facts"]
+
+    def _check_locks(self, plan: Plan) -> None:
+        ours = {one.release.app: one.environment_path for one in placed(self.wanted.rendered, self.wanted.releases)}
+        for release in plan.document["releases"]:
+            app, environment = release["app"], release["environment"]
+            if app in plan.environments and ours.get(app) != environment["path"]:
+                raise UsageError(
+                    f"the lock file of {app} is not the one that the plan was made with",
+                    where=f"hosts.{plan.host}.apps.{app}",
+                    next_step="bring back that lock file, or make the plan anew and look at it",
+                )
+
     def apply(
         self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None, *, wait_s: float = 0.0
     ) -> Applied:
         """Make the plan true, or leave the host as it was; packages are fetched before anything is sent.
 
         Args:
-            plan: What ``plan`` gave.
+            plan: What ``plan`` gave, or ``check`` let pass.
             on_step: Gets step and message as they come.
             wait_s: How long to wait for another deploy of the host, s.
         """
+        self._check_locks(plan)
         kinds = {wanted.app: wanted.packages for wanted in self.wanted.rendered.wanted.releases}
         fetched: dict[str, bytes] = {}
         for release in self.wanted.releases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from deployer.errors import DeployerError, Inconclusive, UsageError
 from deployer.explain import explain as follow
 from deployer.inventory import Entry
 from deployer.plan import Plan
+from deployer.planfile import LIMIT_BYTES, plan_text, read_plan
 from deployer.render import render as render_files
 from deployer.report.budget import budget_document, print_budget
 from deployer.report.compare import comparison_document, print_comparison
@@ -110,11 +112,18 @@ def plan(
     json: bool = False,
     detailed_exitcode: bool = False,
     any_os: bool = False,
+    out: str = "",
 ) -> int:
-    """Show what a deploy would change on a host, with the differences in its files. Changes nothing."""
+    """Show what a deploy would change on a host, with the differences in its files. Changes nothing.
+
+    `--out FILE` keeps the plan: `deployer deploy --host NAME --plan FILE` applies exactly that, or nothing if the host
+    has moved since.
+    """
     entry, found = entry_of(host, inventory)
     with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
         planned = connected.plan()
+    if out:
+        write_plan(Path(out), planned)
     if json:
         print_document(plan_document(planned))
     else:
@@ -132,6 +141,7 @@ def deploy(
     no_verify: bool = False,
     any_os: bool = False,
     wait: int = 0,
+    plan: str = "",
 ) -> int:
     """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed.
 
@@ -142,8 +152,11 @@ def deploy(
     """
     entry, found = entry_of(host, inventory)
     only_plan = bool(context.config.run.dry)
+    kept = read_kept_plan(Path(plan)) if plan else None
     with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
-        planned = connected.plan()
+        if kept:
+            connected.check(kept)
+        planned = kept or connected.plan()
         if only_plan:
             print_document(plan_document(planned)) if json else print_plan(result_console(), planned)
             return 0
@@ -193,6 +206,36 @@ def verify(_context: Context, *, host: str = "", inventory: str = "", json: bool
     if json:
         print_document(document)
     return code
+
+
+def write_plan(path: Path, planned: Plan) -> None:
+    """Keep a plan in a file that only its owner can read: it has the text of every config.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(plan_text(planned))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", where="--out") from error
+
+
+def read_kept_plan(path: Path) -> Plan:
+    """Read a plan from its file.
+
+    Raises:
+        UsageError: It is not there, too large, or no plan.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", where="--plan") from error
+    if len(data) > LIMIT_BYTES:
+        raise UsageError(f"{path} is too large for a plan", where="--plan")
+    return read_plan(data.decode("utf-8", "replace"), where=str(path))
 
 
 def _say(line: str) -> None:
