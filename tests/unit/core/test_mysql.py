@@ -135,7 +135,7 @@ def test_more_memory_never_makes_a_pool_smaller():
             allocate(host(memory_mib=memory_mib, mysql=MysqlSettings(flavour=flavour))).count(
                 "mysql", "innodb_buffer_pool_size"
             )
-            for memory_mib in range(1100, 24_000, 61)
+            for memory_mib in range(1200, 24_000, 61)
         ]
         assert pools == sorted(pools)
 

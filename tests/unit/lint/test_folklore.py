@@ -93,7 +93,7 @@ def test_a_server_that_is_said_to_take_300_to_500_mb_takes_more():
         one for one in findings("mysql-300-500-mb.cnf", dialect="mycnf/mysql/8.4", declaration=BLOG) if one.kind is B
     ]
     assert "mysql 8.4, empty 220" in over.message
-    assert "performance_schema 139" in over.message
+    assert "performance_schema 156" in over.message
     mysql = {**BLOG.settings, "mysql": MysqlSettings(flavour="mysql", version="8.4")}
     (limit,) = findings("mysql.service.d/limits.conf", declaration=two_gib(settings=mysql))
     assert (limit.kind, limit.name) == (D, "MemoryMax")

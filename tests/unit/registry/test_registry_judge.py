@@ -126,7 +126,7 @@ CASES = [
         "[Service]\nMemoryMax=0\nMemorySwapMax=0\nLimitNOFILE=9:8",
         [(IGN, "MemoryMax", 2), (IGN, "LimitNOFILE", 4)],
     ),
-    ("unit/252", "[Unit]\nAfter=a\n[Service]\nExecStart=/a\nExecStart=/b", [(F, "ExecStart", 5)]),
+    ("unit/252", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/a\nExecStart=/b", [(F, "ExecStart", 5)]),
     ("unit/252", "[Service]\nType=oneshot\nExecStart=/a\nExecStart=/b\nWorkingDirectory=-/x", []),
     ("unit/252", "[Service]\nWorkingDirectory=x\nExecStart=\nExecStart=/a", [(F, "WorkingDirectory", 2)]),
     ("unit/255", "[Service]\nMemoryZSwapMax=1M\nX-Mine=1\n[X-Own]\na=b", []),
