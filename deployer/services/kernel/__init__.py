@@ -6,7 +6,7 @@ from deployer.service import Rank, Service
 from deployer.services.kernel.budget import contradictions, disk, numbers, reserves
 from deployer.services.kernel.files import wanted
 from deployer.services.kernel.remedies import remedies
-from deployer.services.kernel.settings import KernelSettings
+from deployer.services.kernel.settings import KernelSettings, settings_of
 
 SERVICE = Service(
     name="kernel",
@@ -21,6 +21,11 @@ SERVICE = Service(
     always=True,
     remedies=remedies,
     contradictions=contradictions,
+    experimental=lambda declaration: (
+        ("services.kernel.swap: a host with zram was not seen to boot with it yet",)
+        if settings_of(declaration).swap == "zram"
+        else ()
+    ),
 )
 
 __all__ = ["SERVICE", "KernelSettings"]
