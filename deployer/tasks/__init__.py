@@ -14,6 +14,7 @@ from deployer.tasks import (
     doctor,
     fill,
     hosts,
+    noop,
     record,
     sandboxes,
 )
@@ -41,6 +42,7 @@ for task in (
 namespace.add_collection(Collection.from_module(sandboxes, name="sandbox"))
 benchmarks = Collection.from_module(bench, name="bench")
 benchmarks.add_task(fill.fill_host, name="fill")
+benchmarks.add_task(noop.noop)
 benchmarks.add_task(binaries.servers)
 namespace.add_collection(benchmarks)
 namespace.add_collection(Collection.from_module(development, name="dev"))

@@ -24,8 +24,6 @@ from deployer.tasks.verification import loaded, local_vps
 from deployer.verify import AgentSampler
 
 FIGURES = Path("docs/benchmarks.md")
-#: A deploy that has nothing to do may take so many times what a bare connection takes.
-NOOP_RATIO = 3.0
 #: Steps of a deploy that run commands; which; and whether they do so beside services that run at full size.
 WORK_STEPS = (
     ("packages", "apt, before any service runs", False),
@@ -46,7 +44,7 @@ def blog(
 ) -> int:
     """Load-test a deployed host several times and hold every run against its SLO."""
     entry, _ = entry_of(host, inventory)
-    _must_be_positive(runs)
+    must_be_positive(runs)
     if entry.host.load != "allowed":
         raise UsageError(f"the inventory does not allow load tests of {host}", where=f"hosts.{host}.load")
     phases = entry.host.slo.phases.model_copy(update={"hold_s": float(hold_s)})
@@ -60,47 +58,14 @@ def blog(
         missed=runs * (budget.granted_mib + budget.reserved_mib > budget.usable_mib),
     )
     rows = [*rows_of(verdicts), granted]
-    return _publish("bench.blog", f"{_machine(entry)}; held for {hold_s} s.", rows, write=write)
-
-
-@task
-def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 7, write: bool = False) -> int:
-    """Compare a deploy that has nothing to do with a bare connection that runs `true`, in turns."""
-    entry, found = entry_of(host, inventory)
-    _must_be_positive(runs)
-    bare_ms, deploy_ms = [], []
-    transport.bare_connect(login_of(entry))  # imports and the host's page cache are not the subject
-    with Steps() as steps:
-        for number in range(1, runs + 1):
-            steps.step("no-op deploy", f"run {number} of {runs}")
-            began = time.perf_counter()
-            transport.bare_connect(login_of(entry))
-            middle = time.perf_counter()
-            with session(entry, template_folders=found.template_folders) as connected:
-                if not connected.plan().is_empty:
-                    raise UsageError(f"{host} is not as the inventory says", next_step=f"deploy --host {host}")
-            bare_ms.append((middle - began) * 1000)
-            deploy_ms.append((time.perf_counter() - middle) * 1000)
-    ratios = tuple(deploy / bare for deploy, bare in zip(deploy_ms, bare_ms, strict=True))
-    rows = [
-        Row(name="bare connection", unit="ms", runs=tuple(bare_ms)),
-        Row(name="deploy without a change", unit="ms", runs=tuple(deploy_ms)),
-        Row(
-            name="ratio",
-            wanted=f"<= {NOOP_RATIO:g}",
-            runs=ratios,
-            missed=sum(ratio > NOOP_RATIO for ratio in ratios),
-            decimals=2,
-        ),
-    ]
-    return _publish("bench.noop", f"{_machine(entry)}; within one process, after its imports.", rows, write=write)
+    return publish("bench.blog", f"{machine_of(entry)}; held for {hold_s} s.", rows, write=write)
 
 
 @task
 def work(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 1, write: bool = False) -> int:
     """Reset a local VPS, deploy to it, and measure the memory that apt, pip and the migrations needed."""
     entry, found = entry_of(host, inventory)
-    _must_be_positive(runs)
+    must_be_positive(runs)
     granted_mib = allocate(entry.declaration).grants[DEPLOY].memory_mib
     peaks = [_work_peaks_mib(entry, found.template_folders) for _ in range(runs)]
     rows = [
@@ -113,8 +78,8 @@ def work(_context: Context, *, host: str = "blog1", inventory: str = "", runs: i
         )
         for step, name, beside_services in WORK_STEPS
     ]
-    about = f"{_machine(entry)}; anonymous memory of all units in {DEPLOY_SLICE}, looked at ten times a second."
-    return _publish("bench.work", about, rows, write=write)
+    about = f"{machine_of(entry)}; anonymous memory of all units in {DEPLOY_SLICE}, looked at ten times a second."
+    return publish("bench.work", about, rows, write=write)
 
 
 def _work_peaks_mib(entry: Entry, template_folders: Sequence[Path]) -> dict[str, float]:
@@ -145,7 +110,8 @@ def _work_peaks_mib(entry: Entry, template_folders: Sequence[Path]) -> dict[str,
     return peaks
 
 
-def _publish(name: str, about: str, rows: list[Row], *, write: bool) -> int:
+def publish(name: str, about: str, rows: list[Row], *, write: bool) -> int:
+    """Print a benchmark's table, and put it into the document if wanted; the exit code says if a bound was missed."""
     table = markdown(rows)
     result_console().print(f"{about}\n\n{table}", soft_wrap=True, markup=False)
     if write:
@@ -153,7 +119,8 @@ def _publish(name: str, about: str, rows: list[Row], *, write: bool) -> int:
     return VerificationFailed.exit_code if any(row.missed for row in rows) else 0
 
 
-def _machine(entry: Entry) -> str:
+def machine_of(entry: Entry) -> str:
+    """Say what it was measured on."""
     hardware, local = entry.host.hardware, local_vps(entry)
     cpus = sandbox.generator_cpus(local) if local else ()
     model = next(
@@ -169,6 +136,7 @@ def _machine(entry: Entry) -> str:
     return f"{shape}; machine: {os.cpu_count()} x {model}, Linux {platform.release().partition('-')[0]}; {own}"
 
 
-def _must_be_positive(runs: int) -> None:
+def must_be_positive(runs: int) -> None:
+    """Refuse a benchmark of no run."""
     if runs < 1:
         raise UsageError("--runs must be 1 or more")

@@ -44,10 +44,16 @@ logging.getLogger(_LOG).propagate = False
 
 
 class Remote:
-    """A logged-in host. A context manager: leaving it closes the connection and that to every jump host."""
+    """A logged-in host. A context manager: leaving it closes the connection and that to every jump host.
+
+    Attributes:
+        login: How it was logged in to.
+        channels: How many were opened so far.
+    """
 
     def __init__(self, login: Login, hops: list[_Hop]) -> None:
         self.login = login
+        self.channels = 0
         self._hops = hops
         self._agents: list[Agent] = []
 
@@ -90,6 +96,7 @@ class Remote:
             # paramiko waits for the answer to an exec request without any bound
             with _bound(CHANNEL_TIMEOUT_S + 5, self._hops):
                 channel: paramiko.Channel = transport.open_session(timeout=CHANNEL_TIMEOUT_S)
+                self.channels += 1
                 channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             said = harmless(str(error)) or type(error).__name__

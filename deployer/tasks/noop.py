@@ -1,0 +1,192 @@
+"""What a deploy costs that has nothing to do: in round trips, and against the barest use of the same library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from invoke.context import Context
+
+from deployer import transport
+from deployer.deploy import Session, login_of, session
+from deployer.distance import Distance, far_away
+from deployer.errors import UsageError
+from deployer.inventory import Entry
+from deployer.report.benchmark import Row
+from deployer.report.terminal import Steps
+from deployer.sandbox import SandboxHost
+from deployer.tasks.bench import machine_of, must_be_positive, publish
+from deployer.tasks.shell import entry_of, task
+from deployer.tasks.verification import local_vps
+
+#: Round trip times that are added, s: here, a far city, another continent.
+ADDED_RTT_S = (0.0, 0.05, 0.1)
+#: Round trips of a deploy without a change: with a new connection, and on one that stands already.
+COLD_ROUND_TRIPS, WARM_ROUND_TRIPS = 9.0, 3.0
+#: What a deploy of one changed config may cost besides.
+CHANGE_ROUND_TRIPS = 3.0
+#: The whole process may take so many times what a process takes that connects and runs `true`.
+PROCESS_RATIO = 2.0
+#: A config that is changed by hand for each measurement, so that a deploy puts it back.
+CHANGED = "/etc/logrotate.d/nginx"
+BARE = """\
+import sys
+from pathlib import Path
+from deployer.deploy import login_of
+from deployer.inventory import load_inventory
+from deployer.transport import bare_connect
+bare_connect(login_of(load_inventory([Path(sys.argv[1])]).entry(sys.argv[2])))
+"""
+
+
+@dataclass
+class _Walls:
+    """Times at one distance, s, a list for each kind of work."""
+
+    bare: list[float] = field(default_factory=list)
+    cold: list[float] = field(default_factory=list)
+    warm: list[float] = field(default_factory=list)
+    change: list[float] = field(default_factory=list)
+
+
+@task
+def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 7, write: bool = False) -> int:
+    """Measure a deploy that has nothing to do: connections, channels, round trips, and the whole process.
+
+    The host is a local VPS; a proxy puts it 0, 50 and 100 ms away. Round trips are the slope of the time over what was
+    added, so the machine's own speed is not in them.
+    """
+    entry, found = entry_of(host, inventory)
+    must_be_positive(runs)
+    local = local_vps(entry)
+    if local is None:
+        raise UsageError(
+            f"{host} is no local VPS, whose configs could be changed", next_step=f"sandbox.up --host {host}"
+        )
+    walls = {rtt_s: _Walls() for rtt_s in ADDED_RTT_S}
+    counted: list[list[tuple[int, int]]] = []
+    with Steps() as steps, far_away(local.address, entry.host.ssh.port) as far:
+        there = _through(entry, local, far)
+        transport.bare_connect(login_of(there))  # imports and the host's page cache are not the subject
+        for number in range(1, runs + 1):
+            steps.step("round trips", f"run {number} of {runs}")
+            counted.append([])
+            for rtt_s in ADDED_RTT_S:
+                far.rtt_s = rtt_s
+                counted[-1].append(_measure(there, found.template_folders, far, walls[rtt_s], local))
+        steps.step("whole process")
+        processes = [_processes(host, inventory) for _ in range(runs)]
+    rows = [*_counts(counted), *_round_trips(walls), *_ratios(walls[0.0], processes)]
+    about = (
+        f"{machine_of(entry)}; added round trip times {', '.join(f'{rtt_s * 1000:.0f}' for rtt_s in ADDED_RTT_S)} ms."
+    )
+    return publish("bench.noop", about, rows, write=write)
+
+
+def _through(entry: Entry, local: SandboxHost, far: Distance) -> Entry:
+    """Give the entry of the same host, reached through the proxy; its key is still checked."""
+    names = (line.partition(" ") for line in local.known_hosts_file.read_text(encoding="utf-8").splitlines())
+    key = next(rest for name, _, rest in names if name == local.address)
+    ssh = entry.host.ssh.model_copy(update={"address": "127.0.0.1", "port": far.port, "host_key": key})
+    return replace(entry, host=entry.host.model_copy(update={"ssh": ssh}))
+
+
+def _measure(
+    entry: Entry, templates: Sequence[Path], far: Distance, walls: _Walls, local: SandboxHost
+) -> tuple[int, int]:
+    """Do each kind of work once; return the connections and channels of a deploy without a change."""
+    began = time.perf_counter()
+    transport.bare_connect(login_of(entry))
+    walls.bare.append(time.perf_counter() - began)
+    before = far.connections
+    began = time.perf_counter()
+    with session(entry, template_folders=templates) as connected:
+        _must_be_as_wanted(connected, entry.name)
+        walls.cold.append(time.perf_counter() - began)
+        counts = far.connections - before, connected.remote.channels
+        began = time.perf_counter()
+        _must_be_as_wanted(connected, entry.name)
+        walls.warm.append(time.perf_counter() - began)
+        local.sh(f"echo '# by hand' >> {CHANGED}")
+        plan = connected.plan()
+        began = time.perf_counter()
+        connected.apply(plan)
+        walls.change.append(time.perf_counter() - began)
+    return counts
+
+
+def _must_be_as_wanted(connected: Session, host: str) -> None:
+    if not connected.plan().is_empty:
+        raise UsageError(f"{host} is not as the inventory says", next_step=f"deploy --host {host}")
+
+
+def _processes(host: str, inventory: str) -> tuple[float, float]:
+    """Run both as processes of their own; return the bare one's time and that of a deploy, s."""
+    where = inventory or "inventories"
+    bare = [sys.executable, "-c", BARE, where, host]
+    whole = [sys.executable, "-c", "from deployer.cli import main; main()", "deploy", "--host", host]
+    taken = []
+    for argv in (bare, [*whole, "--inventory", where]):
+        began = time.perf_counter()
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+        taken.append(time.perf_counter() - began)
+        if done.returncode:
+            raise UsageError(f"{argv[-3]} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
+    return taken[0], taken[1]
+
+
+def _counts(counted: Sequence[Sequence[tuple[int, int]]]) -> list[Row]:
+    """Give the most of each run, over all distances."""
+    connections = tuple(float(max(each[0] for each in run)) for run in counted)
+    channels = tuple(float(max(each[1] for each in run)) for run in counted)
+    return [
+        Row(name="connections", wanted="1", runs=connections, missed=sum(count != 1 for count in connections)),
+        Row(name="channels", wanted="1", runs=channels, missed=sum(count != 1 for count in channels)),
+    ]
+
+
+def _round_trips(walls: Mapping[float, _Walls]) -> list[Row]:
+    near, far = walls[ADDED_RTT_S[0]], walls[ADDED_RTT_S[-1]]
+
+    def slopes(close: Sequence[float], away: Sequence[float]) -> tuple[float, ...]:
+        return tuple((there - here) / ADDED_RTT_S[-1] for here, there in zip(close, away, strict=True))
+
+    figures = [
+        ("bare connection", slopes(near.bare, far.bare), None),
+        ("deploy without a change", slopes(near.cold, far.cold), COLD_ROUND_TRIPS),
+        ("the same on a connection that stands", slopes(near.warm, far.warm), WARM_ROUND_TRIPS),
+        ("one changed config, besides", slopes(near.change, far.change), CHANGE_ROUND_TRIPS),
+    ]
+    return [
+        Row(
+            name=f"round trips: {name}",
+            wanted="" if most is None else f"<= {most:g}",
+            runs=values,
+            missed=0 if most is None else sum(value > most for value in values),
+            decimals=1,
+        )
+        for name, values, most in figures
+    ]
+
+
+def _ratios(near: _Walls, processes: Sequence[tuple[float, float]]) -> list[Row]:
+    inside = tuple(cold / bare for cold, bare in zip(near.cold, near.bare, strict=True))
+    whole = tuple(deploy / bare for bare, deploy in processes)
+    return [
+        Row(name="bare connection", unit="ms", runs=tuple(1000 * bare for bare in near.bare)),
+        Row(name="deploy without a change", unit="ms", runs=tuple(1000 * cold for cold in near.cold)),
+        Row(name="ratio within one process", runs=inside, decimals=2),
+        Row(name="whole process, bare", unit="ms", runs=tuple(1000 * bare for bare, _ in processes)),
+        Row(name="whole process, deploy", unit="ms", runs=tuple(1000 * deploy for _, deploy in processes)),
+        Row(
+            name="ratio of whole processes",
+            wanted=f"<= {PROCESS_RATIO:g}",
+            runs=whole,
+            missed=sum(ratio > PROCESS_RATIO for ratio in whole),
+            decimals=2,
+        ),
+    ]
