@@ -16,6 +16,7 @@ from deployer.tasks import (
     hosts,
     noop,
     record,
+    rivals,
     sandboxes,
 )
 
@@ -43,6 +44,7 @@ namespace.add_collection(Collection.from_module(sandboxes, name="sandbox"))
 benchmarks = Collection.from_module(bench, name="bench")
 benchmarks.add_task(fill.fill_host, name="fill")
 benchmarks.add_task(noop.noop)
+benchmarks.add_task(rivals.compare, name="rivals")
 benchmarks.add_task(binaries.servers)
 namespace.add_collection(benchmarks)
 namespace.add_collection(Collection.from_module(development, name="dev"))

@@ -70,7 +70,7 @@ def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: i
     walls = {rtt_s: _Walls() for rtt_s in ADDED_RTT_S}
     counted: list[list[tuple[int, int]]] = []
     with Steps() as steps, far_away(local.address, entry.host.ssh.port) as far:
-        there = _through(entry, local, far)
+        there = through(entry, local, far.port)
         transport.bare_connect(login_of(there))  # imports and the host's page cache are not the subject
         for number in range(1, runs + 1):
             steps.step("round trips", f"run {number} of {runs}")
@@ -87,11 +87,11 @@ def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: i
     return publish("bench.noop", about, rows, write=write)
 
 
-def _through(entry: Entry, local: SandboxHost, far: Distance) -> Entry:
+def through(entry: Entry, local: SandboxHost, port: int) -> Entry:
     """Give the entry of the same host, reached through the proxy; its key is still checked."""
     names = (line.partition(" ") for line in local.known_hosts_file.read_text(encoding="utf-8").splitlines())
     key = next(rest for name, _, rest in names if name == local.address)
-    ssh = entry.host.ssh.model_copy(update={"address": "127.0.0.1", "port": far.port, "host_key": key})
+    ssh = entry.host.ssh.model_copy(update={"address": "127.0.0.1", "port": port, "host_key": key})
     return replace(entry, host=entry.host.model_copy(update={"ssh": ssh}))
 
 
