@@ -100,7 +100,7 @@ def _persisted() -> Iterator[Document]:
         names = []
     if names or "{" not in text:
         what = f"SET PERSIST keeps {', '.join(names)}" if names else "cannot be read"
-        yield _finding("file", PERSISTED, f"{what}; MySQL reads it after all configs")
+        yield _finding("file", PERSISTED, f"{what}; our config tells MySQL to pass it over")
 
 
 def _settings(part: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,8 @@ DRIFT_SCHEMA = "deployer/drift/1"
 #: From this share of its limit on, a unit's memory stands out.
 NEARLY_FULL = 0.9
 _BAR = 12
+#: A narrower terminal has no room for bars and times, characters.
+_WIDE = 100
 
 
 def print_status(console: Console, host: str, found: Mapping[str, Any]) -> None:
@@ -26,7 +28,7 @@ def print_status(console: Console, host: str, found: Mapping[str, Any]) -> None:
     line = f"   memory {used} of {found['memory_mib']} MiB, load {load:.2f}, disk {found['disk_free_mib']} MiB free"
     console.print(Text.assemble((host, "bold"), line))
     if found["units"]:
-        console.print(_units(found["units"]))
+        console.print(_units(found["units"], wide=console.width >= _WIDE))
     last = found["last_transaction"]
     console.print(Text(f"last deploy: {last}" if last else "nothing was deployed here yet", style="dim"))
     if found["lock"]:
@@ -36,34 +38,36 @@ def print_status(console: Console, host: str, found: Mapping[str, Any]) -> None:
         console.print(Text.assemble(("! ", "yellow"), line))
 
 
-def _units(units: Mapping[str, Mapping[str, Any]]) -> Table:
+def _units(units: Mapping[str, Mapping[str, Any]], *, wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("unit", "state", "since"):
-        table.add_column(title)
-    for title in ("memory", "limit"):
-        table.add_column(title, justify="right")
-    table.add_column("")
-    for title in ("restarts", "OOM kills"):
-        table.add_column(title, justify="right")
+    for title in ("unit", "state", *(["since"] if wide else [])):
+        table.add_column(title, no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("")
+    for title in ("restarts", "OOM"):
+        table.add_column(title, justify="right", no_wrap=True)
     for name, unit in units.items():
         runs = unit["active"] in ("active", "reloading")
         state = unit["active"] if unit["result"] in ("", "success") else f"{unit['active']} ({unit['result']})"
         kills = unit["oom_kills"]
-        table.add_row(
+        cells = [
             Text(name, style="bold"),
             Text(state, style="green" if runs else "bold red"),
-            Text(unit["since"].partition(" ")[2][:19], style="dim"),
-            _mib(unit["anonymous_mib"]),
-            _mib(unit["limit_mib"]),
+            Text(unit["since"].partition(" ")[2][5:16], style="dim"),
+            Text(_memory(unit["anonymous_mib"], unit["limit_mib"])),
             _bar(unit["anonymous_mib"], unit["limit_mib"]),
             Text(str(unit["restarts"]), style="yellow" if unit["restarts"] else "dim"),
             Text("-" if kills is None else str(kills), style="bold red" if kills else "dim"),
-        )
+        ]
+        table.add_row(*(cells if wide else [*cells[:2], cells[3], *cells[5:]]))
     return table
 
 
-def _mib(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f} MiB"
+def _memory(used: float | None, limit: float | None) -> str:
+    if used is None:
+        return "-"
+    return f"{used:.0f} MiB" if limit is None else f"{used:.0f} of {limit:.0f} MiB"
 
 
 def _bar(used: float | None, limit: float | None) -> Text:

@@ -28,14 +28,16 @@ def print_history(console: Console, host: str, history: History) -> None:
         console.print(Text.assemble((host, "bold"), ": nothing was deployed here yet"))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "transaction", "ended (UTC)", "outcome", "by", "what"):
+    for column in ("", "transaction", "ended (UTC)", "outcome"):
+        table.add_column(column, no_wrap=True)  # a name that is cut is of no use to anybody
+    for column in ("by", "what"):
         table.add_column(column, overflow="fold")
     for done in history.done:
         mark = "live" if done.is_live else ("  *" if done.is_on_record else "")
         table.add_row(
             Text(mark, style="bold green" if done.is_live else ""),
             done.identifier,
-            done.ended[:19].replace("T", " "),
+            done.ended[:16].replace("T", " "),
             Text(done.outcome, style=_COLOURS.get(done.outcome, "")),
             f"{done.who} ({done.came_from})" if done.came_from else done.who,
             _what(done),

@@ -211,7 +211,7 @@ def test_a_host_without_python_ends_with_4(site: Site) -> None:
     ("change", "words"),
     [
         ({"hardware__memory_mib": 2048}, ("has 1024 MiB", "2048 are declared", "memory_mib: 1024")),
-        ({"hardware__cpu_cores": 8}, ("8 are declared", "cpu_cores: ")),
+        ({"hardware__cpu_cores": 4}, ("4 are declared", "cpu_cores: ")),
         ({"apps__blog__tls__certificate_file": "/etc/ssl/none.pem"}, ("certificate of app blog", "/etc/ssl/none.pem")),
     ],
 )

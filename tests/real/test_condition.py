@@ -78,7 +78,8 @@ def test_logs_are_read_for_one_unit_or_all_and_followed(site: Site) -> None:
     assert site.run("logs", "--unit", "nginx; reboot").returncode == 4
     assert site.run("logs", "--since", "$(reboot)").returncode == 4
     follower = subprocess.Popen(
-        site.argv("logs", "--unit", "nginx", "--lines", "1", "--follow"),
+        # who runs the tests in the background ignores Ctrl-C, and so would what they start
+        ["env", "--default-signal=INT", *site.argv("logs", "--unit", "nginx", "--lines", "1", "--follow")],
         env=site.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
