@@ -73,11 +73,15 @@ async def _serve(found: Distance, host: tuple[str, int], ready: threading.Event,
         except OSError:
             near_out.transport.abort()
             return
-        await asyncio.gather(
-            _one_way(near_in, far_out, delay_s, found.sent), _one_way(far_in, near_out, delay_s, found.received)
-        )
-        near_out.close()
-        far_out.close()
+        try:
+            await asyncio.gather(
+                _one_way(near_in, far_out, delay_s, found.sent), _one_way(far_in, near_out, delay_s, found.received)
+            )
+        except asyncio.CancelledError:
+            return  # the proxy ends before a connection did
+        finally:
+            near_out.close()
+            far_out.close()
 
     server = await asyncio.start_server(carry, "127.0.0.1", 0)
     found.port = server.sockets[0].getsockname()[1]
