@@ -42,7 +42,6 @@ class Guard(paramiko.MissingHostKeyPolicy):
         transport = _Transport(sock, **options)
         offered = transport.get_security_options().key_types
         known = [kind for kind in offered if _family(kind) in self._trust.kinds]
-        known.sort(key=lambda kind: self._trust.kinds.index(_family(kind)))
         others = [kind for kind in offered if kind not in known]
         # without an authority there is nobody to vouch for a certificate: then the host shows its plain key
         certified = [kind + hostcerts.SUFFIX for kind in offered] if self._trust.authorities else []
