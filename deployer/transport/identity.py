@@ -100,6 +100,9 @@ class Identities:
             if loaded is not None:
                 held.pop(loaded.asbytes(), None)
                 yield str(file), loaded
+                if loaded.public_blob is not None:  # a certificate beside it, which may have ended
+                    loaded.public_blob = None
+                    yield f"{file} without its certificate", loaded
             elif in_agent is not None:
                 self._unused.pop()
                 yield _agent_name(in_agent), in_agent

@@ -21,7 +21,7 @@ from paramiko.ssh_exception import NoValidConnectionsError
 
 from deployer import packing
 from deployer.errors import AuthError, ConnectError, DeployerError
-from deployer.transport.client import Agent
+from deployer.transport.client import START_S, Agent
 from deployer.transport.guard import Guard
 from deployer.transport.identity import Identities
 from deployer.transport.proxy import Proxy
@@ -60,15 +60,18 @@ class Remote:
         self._hops = hops
         self._agents: list[Agent] = []
 
-    def agent(self) -> Agent:
+    def agent(self, *, start_s: float = START_S) -> Agent:
         """Start the agent on one exec channel, as root.
+
+        Args:
+            start_s: The longest time until it greets, a slow sudo included, s.
 
         Raises:
             ConnectError: The channel could not be opened. Why no agent starts is told by its first call.
         """
         begin = start(self.login.user, self.login.sudo_password)
         wire = ChannelWire(self._execute(begin.command))
-        agent = Agent(wire, begin, packing.agent_program().wire, place=self.login.place)
+        agent = Agent(wire, begin, packing.agent_program().wire, place=self.login.place, start_s=start_s)
         self._agents.append(agent)
         return agent
 

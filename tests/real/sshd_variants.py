@@ -19,14 +19,16 @@ VARIANTS = {
     "nobody": (2207, "-h nobody -o HostCertificate=nobody-cert.pub"),
     "second": (2208, "-h plain -o AuthenticationMethods=publickey,password"),
     "password": (2209, "-h plain -o PubkeyAuthentication=no"),
+    "signed": (2211, "-h plain -o TrustedUserCAKeys=ca-ed25519.pub -o AuthorizedKeysFile=none"),
     "several": (2210, "-h ed25519 -h rsa -h ecdsa"),
 }
 _SETUP = """
 set -e
 rm -rf {directory}; mkdir -m 700 {directory}; cd {directory}
 for kind in ed25519 rsa ecdsa; do
-    ssh-keygen -q -t $kind -N '' -f ca-$kind
-    ssh-keygen -q -t $kind -N '' -f $kind
+    bits=; test $kind != rsa || bits='-b 2048'
+    ssh-keygen -q -t $kind $bits -N '' -f ca-$kind
+    ssh-keygen -q -t $kind $bits -N '' -f $kind
     ssh-keygen -q -s ca-$kind -I matrix-$kind -h -n {address},matrix -V -1h:+1d $kind.pub
 done
 for name in expired elsewhere nobody plain; do ssh-keygen -q -t ed25519 -N '' -f $name; done
@@ -54,7 +56,8 @@ class Variants:
         ]
         setup = _SETUP.format(directory=DIRECTORY, address=self.address, password=PASSWORD)
         # sshd wants whole paths
-        whole = "\n".join(start).replace("-h ", f"-h {DIRECTORY}/").replace("ate=", f"ate={DIRECTORY}/")
+        whole = "\n".join(start).replace("-h ", f"-h {DIRECTORY}/").replace("Certificate=", f"Certificate={DIRECTORY}/")
+        whole = whole.replace("Keys=ca", f"Keys={DIRECTORY}/ca")
         self.sh(setup + whole)
         text = self.sh(f"cd {DIRECTORY}; for file in *.pub; do echo $file $(cat $file); done")
         self._public = {line.split()[0][:-4]: " ".join(line.split()[1:3]) for line in text.splitlines()}
@@ -75,7 +78,7 @@ class Variants:
 
     def plain_line(self, name: str) -> str:
         """Give the line that trusts a variant's plain key."""
-        key = {"second": "plain", "password": "plain"}.get(name, name)
+        key = name if name in self._public else "plain"
         return f"{self.at(name)} {self.public(key)}"
 
     def new_key(self, kind: str = "ed25519", passphrase: str = "", *more: str) -> Path:

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sshd_variants import PASSWORD, VARIANTS, Variants
+from sshd_variants import DIRECTORY, PASSWORD, VARIANTS, Variants
 
 from deployer import errors
 from deployer.access import login_of
 from deployer.inventory import load_inventory
-from deployer.transport import Login, bare_connect, connect, identity, ssh
+from deployer.transport import Login, Secret, bare_connect, connect, identity, ssh
 
 pytestmark = pytest.mark.real
 
@@ -211,11 +211,31 @@ def _processes():
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"), [("ed25519", ()), ("rsa", ()), ("ecdsa", ()), ("rsa", ("-m", "PEM")), ("ecdsa", ("-m", "PEM"))]
+    ("kind", "more"),
+    [
+        ("ed25519", ()),
+        ("rsa", ("-b", "2048")),
+        ("ecdsa", ()),
+        ("rsa", ("-b", "2048", "-m", "PEM")),
+        ("ecdsa", ("-m", "PEM")),
+    ],
 )
 def test_every_kind_of_private_key_will_do(host, kind, more):
     key = host.new_key(kind, "", *more)
     bare_connect(login(host, "plain", host.plain_line("plain"), key_files=(key,)))
+
+
+def test_a_certificate_of_ours_lies_beside_the_key_and_an_ended_one_does_not_hide_it(host):
+    for validity, variants in (("-1h:+1d", ("signed", "plain")), ("20200101:20210101", ("plain",))):
+        key = host.new_key()
+        certificate = key.with_name(f"{key.name}-cert.pub")
+        public = key.with_name(f"{key.name}.pub").read_text().strip()
+        sign = f"ssh-keygen -q -s ca-ed25519 -I us -n root -V {validity} /tmp/us.pub && cat /tmp/us-cert.pub"
+        certificate.write_text(host.sh(f"cd {DIRECTORY}; echo '{public}' > /tmp/us.pub; {sign}"))
+        for name in variants:
+            bare_connect(login(host, name, host.plain_line(name), key_files=(key,)))
+    with refused(errors.AuthError, "refused the login of 'root'", "without its certificate"):
+        connect(login(host, "signed", host.plain_line("signed"), key_files=(key,)))
 
 
 @contextmanager
@@ -287,6 +307,20 @@ def test_a_second_factor_and_a_host_that_takes_no_keys_are_told_and_nothing_is_a
         connect(login(host, "password", host.plain_line("password")))
 
 
+def test_a_sudo_that_asks_in_its_own_way_is_not_answered(host):
+    # some PAM modules put a question of their own in the place of sudo's
+    script = '#!/bin/sh\\nprintf "Verification code: " >&2; head -n 1 > /tmp/answered; sleep 20'
+    host.sh(f"printf '{script}' > /usr/local/bin/sudo; chmod 755 /usr/local/bin/sudo")
+    try:
+        one = login(host, "plain", host.plain_line("plain"), sudo_password=Secret(PASSWORD))
+        expected = refused(errors.SudoError, "another way", "Verification code", "passprompt_override")
+        with connect(_with(one, user="matrix")) as remote, remote.agent(start_s=1.5) as agent, expected:
+            agent.call(OBSERVE)
+        assert host.sh("cat /tmp/answered") == ""
+    finally:
+        host.sh("rm /usr/local/bin/sudo")
+
+
 # -- hosts that stop
 
 
@@ -342,7 +376,7 @@ def test_a_host_that_falls_silent_at_any_moment_is_told_in_bounded_time(host, mo
 
     # before and in the banner, in the exchange of keys, in the login, when the agent starts, while it answers
     counts = [1, 20, 400, 1300, 1500, 1600, 1700, 1800, 2300, 2600, 3000]
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(len(counts)) as pool:
         found = dict(zip(counts, pool.map(silent_after, counts), strict=True))
     told = "\n".join(map(str, found.items()))
     assert all(kind in ("ConnectError", "AuthError") for kind, _ in found.values()), told
@@ -357,7 +391,7 @@ def test_an_sshd_that_is_stopped_before_and_after_the_login(host):
         host.sh(f"kill -STOP {pid} $(pgrep -P {pid})")
         try:
             with refused(errors.ConnectError, "time for the request was up", within_s=6):
-                agent.call(OBSERVE, timeout_s=2)
+                agent.call(OBSERVE, timeout_s=1)
             with refused(errors.ConnectError, "said nothing", within_s=6):
                 connect(one)
         finally:
