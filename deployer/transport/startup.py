@@ -108,8 +108,8 @@ def silent_start(reason: str, err: str, *, asked: bool, place: str) -> DeployerE
         return SudoError(
             f"sudo on the host asks in another way than it was told to ({said!r}); the password was not sent",
             where=place,
-            next_step="if that is the password: 'Defaults passprompt_override' in the host's sudoers has sudo ask as it "
-            "is told; a second factor cannot be given",
+            next_step="if that is the password: 'Defaults passprompt_override' in the host's sudoers has sudo ask "
+            "as it is told; a second factor cannot be given",
         )
     return ConnectError(f"{reason}; the host said: {said}", where=place)
 

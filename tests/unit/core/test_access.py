@@ -106,9 +106,10 @@ Host *
     assert chain == ["me@web1", "admin@[192.0.2.11]:2202", "me@192.0.2.10", "me@outer"]
 
 
-def test_the_inventorys_jump_host_wins_and_is_itself_looked_up(login, tmp_path):
+@pytest.mark.parametrize("other_way", ["ProxyJump wrong", "ProxyCommand wrong"])
+def test_the_inventorys_jump_host_wins_and_is_itself_looked_up(login, tmp_path, other_way):
     pin = "SHA256:" + "A" * 43
-    config = CONFIG + "  ProxyJump wrong\nHost gate\n  HostName 192.0.2.9\n  Port 2200\n  ProxyCommand nc %h %p\n"
+    config = CONFIG + f"  {other_way}\nHost gate\n  HostName 192.0.2.9\n  Port 2200\n  ProxyCommand nc %h %p\n"
     found = login(f"address: web1, jump: {{address: gate, user: in, key_file: mine, host_key: '{pin}'}}", config=config)
     gate = found.jump
     assert (gate.place, gate.key_files, gate.host_key) == ("in@[192.0.2.9]:2200", (tmp_path / "mine",), pin)
