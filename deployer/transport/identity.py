@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.agent import AgentKey, AgentSSH
 from paramiko.pkey import UnknownKeyType
 
-from deployer.errors import AuthError
+from deployer.errors import AuthError, ConnectError
 from deployer.transport.startup import harmless
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Identities:
 
         Raises:
             AuthError: None is accepted, or the host wants more than a key.
+            ConnectError: The host fell silent.
         """
         agent = _Agent()
         try:
@@ -73,8 +74,10 @@ class Identities:
         except paramiko.BadAuthenticationType as error:
             raise self._error(f"the host takes no keys, only: {harmless(', '.join(error.allowed_types))}") from error
         except paramiko.AuthenticationException as error:
-            if not transport.is_active() or "timeout" in str(error):
-                raise self._refused(harmless(str(error))) from error
+            if "timeout" in str(error):
+                raise ConnectError("the host did not answer the login in time", where=self._login.place) from error
+            if not transport.is_active():
+                raise self._refused("it hung up, as sshd does after a few wrong keys") from error
             return False
         if wanted:
             raise self._error(

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 #: ``Match exec`` and ``CanonicalizeHostname`` may run programs and ask name servers; s.
 READING_TIMEOUT_S: Final = 10.0
-_SYSTEM_FILE: Final = "/etc/ssh/ssh_config"
 _NOBODY: Final = "deployer-is-told-no-user"
 _USUAL_KEYS: Final = re.compile(r"~/\.ssh/id_[a-z0-9_]+")
 _JUMP: Final = re.compile(r"(?:ssh://)?(?:(?P<user>.+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:]+))(?::(?P<port>\d+))?/?")
@@ -86,6 +85,8 @@ def read(hop: Hop, file: Path | None = None) -> Reading:
     Raises:
         UsageError: There is no ssh to ask, it finds a fault, it takes too long, or it names what cannot be done here.
     """
+    if file is None and shutil.which("ssh") is None and not any(one.exists() for one in _usual_files()):
+        return Reading(address=hop.address, port=hop.port or 22, user=hop.user)  # nothing to read, nothing missing
     options = [f"-oPort={hop.port}"] if hop.port else []
     options += [f"-oUser={hop.user}"] if hop.user else []
     said = _said(hop.address, ["-F", str(file)] if file else [], options)
@@ -95,10 +96,13 @@ def read(hop: Hop, file: Path | None = None) -> Reading:
     return _reading(hop, said, user)
 
 
+def _usual_files() -> tuple[Path, ...]:
+    return Path(pwd.getpwuid(os.getuid()).pw_dir) / ".ssh/config", Path("/etc/ssh/ssh_config")
+
+
 def _names_user(address: str, file: Path | None) -> bool:
     """Say whether a user is named at all: ssh's answer does not tell that from its own default."""
-    home = pwd.getpwuid(os.getuid()).pw_dir
-    files = [str(file)] if file else [f"{home}/.ssh/config", _SYSTEM_FILE]
+    files = (file,) if file else _usual_files()
     wrapper = "".join(f'Include "{one}"\nMatch all\n' for one in files) + f"User {_NOBODY}\n"
     return _said(address, ["-F", "/dev/stdin"], [], wrapper)["user"] != [_NOBODY]
 

@@ -158,3 +158,8 @@ def test_a_machine_without_ssh_is_told(read, monkeypatch, tmp_path):
     with pytest.raises(UsageError) as caught:
         read("")
     assert "ssh.config: none" in caught.value.next_step
+    monkeypatch.setattr(sshconfig, "_usual_files", lambda: (tmp_path / "config",))
+    with pytest.raises(UsageError, match="no program"):
+        sshconfig.read(Hop("web1"))
+    (tmp_path / "config").unlink()
+    assert sshconfig.read(Hop("web1", 5, "me")) == sshconfig.Reading(address="web1", port=5, user="me")
