@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import paramiko
 
-from deployer.errors import HostKeyError
+from deployer.errors import ChangedHostKeyError, HostKeyError
 from deployer.transport import hostcerts, knownhosts
 
 if TYPE_CHECKING:
@@ -122,10 +122,10 @@ class Guard(paramiko.MissingHostKeyPolicy):
             f"'{shown.text}', or accept it once with ssh.accept_new: true",
         )
 
-    def _changed(self, shown: knownhosts.HostKey) -> HostKeyError:
+    def _changed(self, shown: knownhosts.HostKey) -> ChangedHostKeyError:
         trust = self._trust
         known = trust.pin or ", ".join(f"{key.kind} {key.fingerprint} ({key.source})" for key in trust.keys)
-        return HostKeyError(
+        return ChangedHostKeyError(
             f"the host's key has CHANGED, or this is another machine: it shows {shown.kind} "
             f"{shown.fingerprint}, trusted is {known}",
             where=self._login.place,

@@ -110,7 +110,7 @@ def test_one_known_key_of_several_will_do_and_a_changed_one_is_told(host):
     rsa = host.public("ca-rsa")
     bare_connect(login(host, "several", f"{host.at('several')} {rsa}", f"{host.at('several')} {right}"))
     bare_connect(login(host, "several", f"{host.at('several')} {host.public('rsa')}"))
-    with refused(errors.HostKeyError, "CHANGED"):
+    with refused(errors.ChangedHostKeyError, "CHANGED"):
         connect(login(host, "several", f"{host.at('several')} {other}", f"{host.at('several')} {host.public('rsa')}"))
 
 

@@ -213,7 +213,7 @@ def test_a_changed_key_is_refused_with_its_own_message_even_where_new_ones_are_a
         host.login(host_key=other, accept_new=accept_new),
         host.login(host_key="SHA256:" + "A" * 43, accept_new=accept_new),
     ):
-        with raises(errors.HostKeyError, "CHANGED"):
+        with raises(errors.ChangedHostKeyError, "CHANGED"):
             connect(login)
     assert file.read_text() == f"{host.address} {other}"
 
@@ -294,7 +294,7 @@ def test_a_host_behind_another(host):
         jump=host.login(),
     )
     assert observe(behind)["ports"]["22"] == "sshd"
-    with raises(errors.HostKeyError, "CHANGED"):
+    with raises(errors.ChangedHostKeyError, "CHANGED"):
         connect(Login(**{**_fields(behind), "jump": host.login(host_key="SHA256:" + "A" * 43)}))
     with raises(errors.ConnectError, "jump host cannot reach it"):
         connect(Login(**{**_fields(behind), "port": 4}))
