@@ -17,6 +17,7 @@ from deployer.errors import UsageError
 from deployer.inventory.models import Entry
 from deployer.secret import Secret
 from deployer.transport import Login, sshconfig
+from deployer.transport.login import key_is_there
 from deployer.transport.sshconfig import Hop, Reading
 
 #: Jump hosts one behind the other; more are a circle in ssh_config.
@@ -125,7 +126,7 @@ class _Way:
     ) -> Login:
         """Put one hop together."""
         # ssh passes over files of ssh_config that are not there; one that the inventory names has to be
-        files = tuple(file for file in reading.key_files if _there(file))
+        files = tuple(file for file in reading.key_files if key_is_there(file))
         timeout = {} if reading.connect_timeout_s is None else {"connect_timeout_s": reading.connect_timeout_s}
         return Login(
             address=reading.address,
@@ -144,7 +145,3 @@ class _Way:
             jump=jump,
             **timeout,
         )
-
-
-def _there(file: Path) -> bool:
-    return file.exists() or file.with_name(f"{file.name}.pub").exists()

@@ -118,7 +118,7 @@ def fault(certificate: Certificate, trust: Trust, name: str, now_s: float) -> st
     if not certificate.for_hosts:
         return "it is one for users, not for hosts"
     if name.lower() not in (one.lower() for one in certificate.principals):
-        names = ", ".join(certificate.principals[:5]) or "no name at all"
+        names = ", ".join(certificate.principals[:5])[:200] or "no name at all"
         return f"it is for {names}, not for {name}"
     if now_s < certificate.valid_after_s:
         return f"it is valid from {_day(certificate.valid_after_s)} on"

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from deployer.secret import Secret
 
 
+def key_is_there(key_file: Path) -> bool:
+    """Say whether there is a private key, or its public part: ssh-agent may hold the rest."""
+    return key_file.exists() or key_file.with_name(f"{key_file.name}.pub").exists()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """One hop of SSH.

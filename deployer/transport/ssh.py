@@ -24,6 +24,7 @@ from deployer.errors import AuthError, ConnectError, DeployerError
 from deployer.transport.client import START_S, Agent
 from deployer.transport.guard import Guard
 from deployer.transport.identity import Identities
+from deployer.transport.login import key_is_there
 from deployer.transport.proxy import Proxy
 from deployer.transport.startup import harmless, start
 from deployer.transport.wire import ChannelWire
@@ -138,7 +139,7 @@ class _Hop:
     """A fabric connection with our policy and nobody's configuration."""
 
     def __init__(self, login: Login, gateway: _Hop | None, say: Say) -> None:
-        missing = [str(path) for path in login.key_files if not _there(path)]
+        missing = [str(path) for path in login.key_files if not key_is_there(path)]
         if missing:
             raise AuthError(f"there is no key file {', '.join(missing)}", where=login.place)
         self.login = login
@@ -171,11 +172,6 @@ class _Hop:
         """The open connection's transport."""
         transport: paramiko.Transport = self.connection.transport
         return transport
-
-
-def _there(key_file: Path) -> bool:
-    """Say whether there is a private key, or its public part: ssh-agent may hold the rest."""
-    return key_file.exists() or key_file.with_name(f"{key_file.name}.pub").exists()
 
 
 def _open(hop: _Hop) -> None:

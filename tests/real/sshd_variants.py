@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
+import socket
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 #: Name: port and what its sshd is told. Files are in DIRECTORY on the host.
 DIRECTORY = "/run/ssh-matrix"
@@ -93,3 +101,69 @@ class Variants:
     def stop(self) -> None:
         """End every sshd of ours."""
         self.sh(f"cat {DIRECTORY}/*.pid | xargs -r kill", check=False)
+
+
+@contextmanager
+def refused(kind, *words, within_s=8.0):
+    began = time.monotonic()
+    with pytest.raises(kind) as caught:
+        yield
+    assert type(caught.value) is kind
+    for word in words:
+        assert word in caught.value.diagnostics()
+    assert time.monotonic() - began < within_s
+
+
+@contextmanager
+def ssh_agent(host, *keys):
+    """Run an ssh-agent that holds keys, in this order."""
+    path = str(host.directory / f"agent-{time.monotonic_ns()}")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 5
+        while not Path(path).exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        for key in keys:
+            asked = {**os.environ, "SSH_AUTH_SOCK": path, "SSH_ASKPASS": "/bin/cat", "DISPLAY": ""}
+            subprocess.run(["ssh-add", "-q", str(key)], env=asked, check=True, stdin=subprocess.DEVNULL, timeout=10)
+        yield path
+    finally:
+        agent.terminate()
+        agent.wait(5)
+
+
+def strangers(host, count):
+    for number in range(count):
+        file = host.directory / f"stranger-{time.monotonic_ns()}-{number}"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True, timeout=30)
+        yield file
+
+
+class Relay:
+    """Leads to the host, and goes silent after so many bytes from it; the connection stays open."""
+
+    def __init__(self, address, port, silent_after_bytes):
+        self._to, self._left = (address, port), silent_after_bytes
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self._ended = threading.Event()
+        threading.Thread(target=self._lead, daemon=True).start()
+
+    def _lead(self):
+        with contextlib.suppress(OSError), self._server.accept()[0] as near, socket.create_connection(self._to) as far:
+            while not self._ended.is_set():
+                for ready in select.select([near, far], [], [], 0.1)[0]:
+                    data = ready.recv(min(65536, self._left or 1) if ready is far else 65536)
+                    if not data:
+                        return
+                    if ready is near:
+                        far.sendall(data)
+                        continue
+                    near.sendall(data)
+                    self._left -= len(data)
+                    if self._left <= 0:
+                        self._ended.wait(20)
+
+    def close(self):
+        self._ended.set()
+        self._server.close()

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import socket
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sshd_variants import DIRECTORY, PASSWORD, VARIANTS, Variants
+from sshd_variants import DIRECTORY, PASSWORD, VARIANTS, Relay, Variants, refused, ssh_agent, strangers
 
 from deployer import errors
 from deployer.access import login_of
@@ -44,17 +40,6 @@ def login(host, name, *known, **more):
     if known:
         options["known_hosts_files"] = (host.known(*known),)
     return Login(address=host.address, port=VARIANTS[name][0], user="root", **{**options, **more})
-
-
-@contextmanager
-def refused(kind, *words, within_s=8.0):
-    began = time.monotonic()
-    with pytest.raises(kind) as caught:
-        yield
-    assert type(caught.value) is kind
-    for word in words:
-        assert word in caught.value.diagnostics()
-    assert time.monotonic() - began < within_s
 
 
 # -- host certificates
@@ -238,31 +223,6 @@ def test_a_certificate_of_ours_lies_beside_the_key_and_an_ended_one_does_not_hid
         connect(login(host, "signed", host.plain_line("signed"), key_files=(key,)))
 
 
-@contextmanager
-def ssh_agent(host, *keys):
-    """Run an ssh-agent that holds keys, in this order."""
-    path = str(host.directory / f"agent-{time.monotonic_ns()}")
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 5
-        while not Path(path).exists() and time.monotonic() < until:
-            time.sleep(0.02)
-        for key in keys:
-            asked = {**os.environ, "SSH_AUTH_SOCK": path, "SSH_ASKPASS": "/bin/cat", "DISPLAY": ""}
-            subprocess.run(["ssh-add", "-q", str(key)], env=asked, check=True, stdin=subprocess.DEVNULL, timeout=10)
-        yield path
-    finally:
-        agent.terminate()
-        agent.wait(5)
-
-
-def strangers(host, count):
-    for number in range(count):
-        file = host.directory / f"stranger-{time.monotonic_ns()}-{number}"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True, timeout=30)
-        yield file
-
-
 def test_the_agent_has_the_key_whose_file_is_encrypted_and_many_others(host):
     key = host.new_key()
     with ssh_agent(host, *strangers(host, 8), key) as path:
@@ -331,36 +291,6 @@ def test_a_sudo_that_asks_in_its_own_way_is_not_answered(host):
 
 
 # -- hosts that stop
-
-
-class Relay:
-    """Leads to the host, and goes silent after so many bytes from it; the connection stays open."""
-
-    def __init__(self, address, port, silent_after_bytes):
-        self._to, self._left = (address, port), silent_after_bytes
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self._ended = threading.Event()
-        threading.Thread(target=self._lead, daemon=True).start()
-
-    def _lead(self):
-        with contextlib.suppress(OSError), self._server.accept()[0] as near, socket.create_connection(self._to) as far:
-            while not self._ended.is_set():
-                for ready in select.select([near, far], [], [], 0.1)[0]:
-                    data = ready.recv(min(65536, self._left or 1) if ready is far else 65536)
-                    if not data:
-                        return
-                    if ready is near:
-                        far.sendall(data)
-                        continue
-                    near.sendall(data)
-                    self._left -= len(data)
-                    if self._left <= 0:
-                        self._ended.wait(20)
-
-    def close(self):
-        self._ended.set()
-        self._server.close()
 
 
 def test_a_host_that_falls_silent_at_any_moment_is_told_in_bounded_time(host, monkeypatch):
