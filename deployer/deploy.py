@@ -9,7 +9,6 @@ with session(entry) as host:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import agreement, transport, wheels
+from deployer.access import login_of
 from deployer.allocate import allocate
 from deployer.apply import Applied, apply
 from deployer.errors import UsageError
@@ -28,7 +28,7 @@ from deployer.plan.desired import placed
 from deployer.release import Release, read_release
 from deployer.render import Rendered, render
 from deployer.slo import Phases
-from deployer.transport import Agent, Login, Secret
+from deployer.transport import Agent
 from deployer.verify import AgentSampler, Verdict, VerifyTarget, verify
 from deployer.verify.report import short
 
@@ -195,9 +195,10 @@ def prove(
     if not entry.host.apps:
         raise UsageError("a host without an app has no page to ask for", where=f"hosts.{entry.name}.apps")
     app = entry.host.apps[slo.app or next(iter(entry.host.apps))]
+    login = login_of(entry)
     target = VerifyTarget.of(
         slo,
-        address=entry.host.ssh.address,
+        address=login.address,
         server_name=app.server_names[0].replace("*", "www"),
         port=443 if app.tls else 80,
         tls=app.tls is not None,
@@ -210,50 +211,6 @@ def prove(
         phase, _, message = line.partition(": ")
         on_phase(short(phase), message)
 
-    with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
+    with transport.connect(login, say=say) as remote, remote.agent() as agent:
         sampler = AgentSampler(agent, units, host_cpus=host_cpus)
         return verify(target, slo, sampler, phases=phases, generator_cpus=generator_cpus, say=say)
-
-
-def login_of(entry: Entry, environ: Mapping[str, str] = os.environ) -> Login:
-    """Turn the inventory's ``ssh`` into a login.
-
-    Raises:
-        UsageError: The variable that is to hold the sudo password is not set.
-    """
-    ssh = entry.host.ssh
-    password = None
-    if ssh.sudo_password_env is not None:
-        text = environ.get(ssh.sudo_password_env)
-        if not text:
-            raise UsageError(
-                f"the environment variable {ssh.sudo_password_env} is not set; it is to hold the password for sudo",
-                where=f"hosts.{entry.name}.ssh.sudo_password_env",
-                next_step=f"read -rs {ssh.sudo_password_env} && export {ssh.sudo_password_env}",
-            )
-        password = Secret(text)
-    known_hosts_file = entry.path(ssh.known_hosts_file) if ssh.known_hosts_file else None
-    jump = None
-    if ssh.jump is not None:
-        jump = Login(
-            address=ssh.jump.address,
-            port=ssh.jump.port,
-            user=ssh.jump.user,
-            key_files=(entry.path(ssh.jump.key_file),) if ssh.jump.key_file else (),
-            known_hosts_file=known_hosts_file,
-            host_key=ssh.jump.host_key,
-            accept_new=ssh.accept_new,
-            use_agent=ssh.use_agent,
-        )
-    return Login(
-        address=ssh.address,
-        port=ssh.port,
-        user=ssh.user,
-        key_files=(entry.path(ssh.key_file),) if ssh.key_file else (),
-        known_hosts_file=known_hosts_file,
-        host_key=ssh.host_key,
-        accept_new=ssh.accept_new,
-        sudo_password=password,
-        use_agent=ssh.use_agent,
-        jump=jump,
-    )

@@ -179,6 +179,12 @@ class HostKeyError(DeployerError):
     usual_next_step = "compare the key with the one that the provider's console shows"
 
 
+class ChangedHostKeyError(HostKeyError):
+    """The host shows another key than the one that is trusted for it. Exit code 8, a kind of its own for scripts."""
+
+    usual_next_step = "find out whether the machine was set up anew before anything is sent to it"
+
+
 class Inconclusive(DeployerError):  # noqa: N818 - the name states the outcome
     """The load test could not tell: the generator, the link or a neighbour was the limit. Exit code 9."""
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deployer import transport
+from deployer.access import login_of
 from deployer.apply import Applied, apply, who
-from deployer.deploy import login_of
 from deployer.inventory import Entry
 from deployer.plan import Plan, back_plan
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer import transport
-from deployer.deploy import desired, login_of
+from deployer.access import login_of
+from deployer.deploy import desired
 from deployer.errors import UsageError
 from deployer.fill import failures
 from deployer.fill.drive import drive, timed_units

@@ -20,7 +20,7 @@ from deployer.service import Service
 from deployer.slo import Slo
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$")]
 Network = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 HostKey = Annotated[
@@ -47,7 +47,7 @@ class Ssh(Declared):
     """How to log in. Host keys are always checked."""
 
     address: Address
-    """Name or address of the VPS."""
+    """Name or address of the VPS, or an alias of your ssh_config, which also gives what is left out below."""
     port: Annotated[int, Field(ge=1, le=65535)] = 22
     """TCP port of its sshd."""
     user: UserName = "root"
@@ -66,6 +66,8 @@ class Ssh(Declared):
     """Environment variable that holds the password for a sudo that asks."""
     jump: Jump | None = None
     """A host to go through."""
+    config: str | None = None
+    """The ssh_config for what is left out: a file, or none. Yours if left out. Relative to the inventory file."""
 
 
 class Services(Declared):

@@ -11,8 +11,9 @@ from pathlib import Path
 from invoke.context import Context
 
 from deployer import sandbox, transport
+from deployer.access import login_of
 from deployer.allocate import allocate
-from deployer.deploy import login_of, session
+from deployer.deploy import session
 from deployer.errors import UsageError, VerificationFailed
 from deployer.inventory import Entry
 from deployer.report.benchmark import Row, markdown, put_into, rows_of

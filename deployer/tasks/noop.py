@@ -12,7 +12,8 @@ from pathlib import Path
 from invoke.context import Context
 
 from deployer import transport
-from deployer.deploy import Session, login_of, session
+from deployer.access import login_of
+from deployer.deploy import Session, session
 from deployer.distance import Distance, far_away
 from deployer.errors import UsageError
 from deployer.inventory import Entry

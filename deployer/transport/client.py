@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 from deployer.agent import frames
 from deployer.errors import AgentError, ConnectError, DeployerError, SudoError
 from deployer.transport.outcome import error_from, link_lost
-from deployer.transport.startup import Start, explain, harmless, last_lines
+from deployer.transport.startup import Start, explain, harmless, last_lines, silent_start
 from deployer.transport.stream import Stream
 from deployer.transport.wire import CHUNK_BYTES, Arrived, LinkLost, Wire
 
@@ -196,6 +196,8 @@ class Agent:
             return link_lost(reason, return_after_s=float(plan.get("return_after_s", 0)), place=self._place)
         if self._status is not None:
             return AgentError(reason, where=self._place)
+        if lost and not self._started and err.strip():
+            return silent_start(reason, err, asked=bool(self._begin.nonce), place=self._place)
         if lost:
             return ConnectError(reason, where=self._place)
         return AgentError(f"the host does not speak the agent's protocol: {reason}", where=self._place)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import paramiko
 
-from deployer.errors import HostKeyError
-from deployer.transport import knownhosts
+from deployer.errors import ChangedHostKeyError, HostKeyError
+from deployer.transport import hostcerts, knownhosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from deployer.transport.login import Login
 
@@ -33,21 +35,17 @@ class Guard(paramiko.MissingHostKeyPolicy):
         if login.host_key is not None:
             self._trust = knownhosts.pinned(login.host_key)
         else:
-            file = login.known_hosts_file
-            self._trust = knownhosts.load((file,) if file else knownhosts.default_files(), login.key_name)
+            self._trust = knownhosts.load(self._files, login.key_name)
 
     def transport(self, sock: Any, **options: Any) -> paramiko.Transport:
         """Make the transport; the known keys' kinds come first, since a host with several keys shows one."""
-        transport = paramiko.Transport(sock, **options)
-        wanted: list[str] = []
-        for kind in self._trust.kinds:
-            wanted += ["rsa-sha2-512", "rsa-sha2-256"] if kind == "ssh-rsa" else [kind]
+        transport = _Transport(sock, **options)
         offered = transport.get_security_options().key_types
-        first = [kind for kind in wanted if kind in offered]
-        transport.get_security_options().key_types = (
-            *first,
-            *(kind for kind in offered if kind not in first),
-        )
+        known = [kind for kind in offered if _family(kind) in self._trust.kinds]
+        others = [kind for kind in offered if kind not in known]
+        # without an authority there is nobody to vouch for a certificate: then the host shows its plain key
+        certified = [kind + hostcerts.SUFFIX for kind in offered] if self._trust.authorities else []
+        transport.host_key_kinds = (*certified, *known, *others)
         if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
@@ -56,40 +54,97 @@ class Guard(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, _client: paramiko.SSHClient, _hostname: str, key: paramiko.PKey) -> None:
         """Accept the key or raise HostKeyError."""
         shown = knownhosts.HostKey(key.get_name(), key.asbytes())
-        if not self._trust.holds(shown):
-            self._stranger(shown)
+        blob = key.public_blob.key_blob if key.public_blob is not None else b""
+        # a host whose certificate will not do may still have a key that is known by itself, as for OpenSSH
+        certificate_fault = self._certificate_fault(blob, shown) if blob else ""
+        if (not blob or certificate_fault) and not self._trust.holds(shown):
+            self._stranger(shown, certificate_fault)
         self.passed = True
 
-    def _stranger(self, shown: knownhosts.HostKey) -> None:
+    @property
+    def _files(self) -> Sequence[Path]:
+        files = self._login.known_hosts_files
+        return knownhosts.default_files() if files is None else files
+
+    def _certificate_fault(self, blob: bytes, shown: knownhosts.HostKey) -> str:
+        if self._trust.revocation(shown) is not None:
+            return "its key is revoked"
+        try:
+            certificate = hostcerts.parse(blob)
+        except hostcerts.BrokenCertificateError as error:
+            return str(error)
+        return hostcerts.fault(certificate, self._trust, self._login.certified_name, time.time())
+
+    def _stranger(self, shown: knownhosts.HostKey, certificate_fault: str) -> None:
         login, trust = self._login, self._trust
-        if any(shown.blob == key.blob for key in trust.revoked):
-            source = next(key.source for key in trust.revoked if key.blob == shown.blob)
+        revoked = trust.revocation(shown)
+        if revoked is not None:
             raise HostKeyError(
-                f"the host shows a REVOKED key ({shown.kind}, {shown.fingerprint}; {source})",
+                f"the host shows a REVOKED key ({shown.kind}, {shown.fingerprint}; {revoked.source})",
                 where=login.place,
+            )
+        if certificate_fault:
+            raise HostKeyError(
+                f"the host's certificate is not accepted: {certificate_fault} (its key: {shown.kind} "
+                f"{shown.fingerprint})",
+                where=login.place,
+                next_step="have the host's key signed anew (ssh-keygen -s AUTHORITY -h -n NAME), or correct the "
+                "@cert-authority line in known_hosts",
             )
         if not trust.empty:
             raise self._changed(shown)
-        if not login.accept_new:
-            skipped = f" (skipped: {'; '.join(trust.skipped[:3])})" if trust.skipped else ""
+        if trust.authorities:
+            # who shows a plain key where a certificate is promised gains nothing by accept_new
             raise HostKeyError(
-                f"the host's key is not known: {shown.kind} {shown.fingerprint}{skipped}",
+                f"the host shows no certificate, but known_hosts has an authority for it "
+                f"({trust.authorities[0].source}); its plain key is not known: {shown.kind} {shown.fingerprint}",
                 where=login.place,
-                next_step=f"compare the fingerprint with the one that the provider's console shows "
-                f"(ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then pin it in the inventory as "
-                f"'{shown.text}', or accept it once with ssh.accept_new: true",
+                next_step=f"give its sshd a HostCertificate, or compare the fingerprint and pin the key as "
+                f"'{shown.text}'",
             )
-        file = login.known_hosts_file or knownhosts.default_files()[0]
-        knownhosts.write_down(file, login.key_name, shown)
-        self._say(f"{login.place}: new host key {shown.kind} {shown.fingerprint} accepted, written to {file}")
+        if not login.accept_new:
+            raise self._unknown(shown)
+        files = self._files
+        if not files:
+            raise HostKeyError(
+                "the new host key cannot be written down: no known_hosts file is to be used", where=login.place
+            )
+        knownhosts.write_down(files[0], login.key_name, shown)
+        self._say(f"{login.place}: new host key {shown.kind} {shown.fingerprint} accepted, written to {files[0]}")
 
-    def _changed(self, shown: knownhosts.HostKey) -> HostKeyError:
+    def _unknown(self, shown: knownhosts.HostKey) -> HostKeyError:
+        skipped = f" (skipped: {'; '.join(self._trust.skipped[:3])})" if self._trust.skipped else ""
+        return HostKeyError(
+            f"the host's key is not known: {shown.kind} {shown.fingerprint}{skipped}",
+            where=self._login.place,
+            next_step=f"compare the fingerprint with the one that the provider's console shows "
+            f"(ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then pin it in the inventory as "
+            f"'{shown.text}', or accept it once with ssh.accept_new: true",
+        )
+
+    def _changed(self, shown: knownhosts.HostKey) -> ChangedHostKeyError:
         trust = self._trust
         known = trust.pin or ", ".join(f"{key.kind} {key.fingerprint} ({key.source})" for key in trust.keys)
-        return HostKeyError(
+        return ChangedHostKeyError(
             f"the host's key has CHANGED, or this is another machine: it shows {shown.kind} "
             f"{shown.fingerprint}, trusted is {known}",
             where=self._login.place,
             next_step="if the machine was set up anew, remove the old key there and compare the new "
             "fingerprint; otherwise somebody may be between you and the host",
         )
+
+
+class _Transport(paramiko.Transport):
+    """Asks for the kinds of host key that the guard wants; paramiko itself would ask for certificates always."""
+
+    host_key_kinds: tuple[str, ...] = ()
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """What is offered to the host, best first."""
+        return self.host_key_kinds
+
+
+def _family(kind: str) -> str:
+    """Give the kind of key that an algorithm of host keys uses: RSA's are named after their hashes."""
+    return "ssh-rsa" if kind.startswith("rsa-sha2-") else kind

@@ -1,7 +1,7 @@
 """Trusted host keys: pins and known_hosts files, read line by line; a line that cannot be used is skipped.
 
-Nothing here touches the network. Certificate-authority lines are not followed (the host's plain key has to be
-known), ``@revoked`` keys are never trusted.
+Nothing here touches the network. ``@cert-authority`` lines give keys that may sign the certificates of hosts;
+``@revoked`` keys are never trusted, neither by themselves nor as an authority.
 """
 
 from __future__ import annotations
@@ -58,12 +58,14 @@ class Trust:
 
     Attributes:
         keys: Any of them will do.
-        revoked: None of them will do.
+        authorities: A certificate that one of them signed will do too.
+        revoked: None of them will do, nor what they signed.
         pin: ``SHA256:...`` of the one key that will do.
         skipped: ``file:line: why`` of lines that could not be used.
     """
 
     keys: tuple[HostKey, ...] = ()
+    authorities: tuple[HostKey, ...] = ()
     revoked: tuple[HostKey, ...] = ()
     pin: str = ""
     skipped: tuple[str, ...] = ()
@@ -75,12 +77,16 @@ class Trust:
 
     @property
     def empty(self) -> bool:
-        """Say whether nothing is known about the host."""
+        """Say whether no key is known for the host; there may be an authority."""
         return not self.keys and not self.pin
+
+    def revocation(self, shown: HostKey) -> HostKey | None:
+        """Give the line that revokes a key."""
+        return next((key for key in self.revoked if key.blob == shown.blob), None)
 
     def holds(self, shown: HostKey) -> bool:
         """Say whether the key that the host showed is the trusted one."""
-        if any(shown.blob == key.blob for key in self.revoked):
+        if self.revocation(shown) is not None:
             return False
         if self.pin:
             return hmac.compare_digest(self.pin, shown.fingerprint)
@@ -122,13 +128,12 @@ def load(files: Iterable[Path], name: str) -> Trust:
 
     Args:
         files: Missing ones are left out.
-        name: ``address``, or ``[address]:port`` if the port is not 22.
+        name: ``address``, or ``[address]:port`` if the port is not 22, or the host's alias.
 
     Raises:
         HostKeyError: A file exists and cannot be read.
     """
-    keys: list[HostKey] = []
-    revoked: list[HostKey] = []
+    found_by_marker: dict[str, list[HostKey]] = {"": [], "@cert-authority": [], "@revoked": []}
     skipped: list[str] = []
     for file in files:
         for number, line in enumerate(_lines(file), start=1):
@@ -140,8 +145,9 @@ def load(files: Iterable[Path], name: str) -> Trust:
                 continue
             if found is not None:
                 marker, key = found
-                (revoked if marker == "@revoked" else keys).append(key)
-    return Trust(tuple(keys), tuple(revoked), skipped=tuple(skipped))
+                found_by_marker[marker].append(key)
+    keys, authorities, revoked = (tuple(found) for found in found_by_marker.values())
+    return Trust(keys, authorities, revoked, skipped=tuple(skipped))
 
 
 def write_down(file: Path, name: str, key: HostKey) -> None:
@@ -181,9 +187,7 @@ def _entry(line: str, name: str, source: str) -> tuple[str, HostKey] | None:
         raise ValueError("not 'hosts kind key'")
     if not _names(fields[0], name):
         return None
-    if marker == "@cert-authority":
-        raise ValueError("a certificate authority; only plain keys are used")
-    if marker not in ("", "@revoked"):
+    if marker not in ("", "@cert-authority", "@revoked"):
         raise ValueError(f"unknown marker {marker}")
     return marker, _key(fields[1], fields[2], source)
 

@@ -11,6 +11,7 @@ import errno
 import logging
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import paramiko
@@ -20,8 +21,11 @@ from paramiko.ssh_exception import NoValidConnectionsError
 
 from deployer import packing
 from deployer.errors import AuthError, ConnectError, DeployerError
-from deployer.transport.client import Agent
+from deployer.transport.client import START_S, Agent
 from deployer.transport.guard import Guard
+from deployer.transport.identity import Identities
+from deployer.transport.login import key_is_there
+from deployer.transport.proxy import Proxy
 from deployer.transport.startup import harmless, start
 from deployer.transport.wire import ChannelWire
 
@@ -57,15 +61,18 @@ class Remote:
         self._hops = hops
         self._agents: list[Agent] = []
 
-    def agent(self) -> Agent:
+    def agent(self, *, start_s: float = START_S) -> Agent:
         """Start the agent on one exec channel, as root.
+
+        Args:
+            start_s: The longest time until it greets, a slow sudo included, s.
 
         Raises:
             ConnectError: The channel could not be opened. Why no agent starts is told by its first call.
         """
         begin = start(self.login.user, self.login.sudo_password)
         wire = ChannelWire(self._execute(begin.command))
-        agent = Agent(wire, begin, packing.agent_program().wire, place=self.login.place)
+        agent = Agent(wire, begin, packing.agent_program().wire, place=self.login.place, start_s=start_s)
         self._agents.append(agent)
         return agent
 
@@ -132,11 +139,12 @@ class _Hop:
     """A fabric connection with our policy and nobody's configuration."""
 
     def __init__(self, login: Login, gateway: _Hop | None, say: Say) -> None:
-        missing = [str(path) for path in login.key_files if not path.is_file()]
+        missing = [str(path) for path in login.key_files if not key_is_there(path)]
         if missing:
             raise AuthError(f"there is no key file {', '.join(missing)}", where=login.place)
         self.login = login
         self.guard = Guard(login, say)
+        self.proxy = Proxy(login.proxy_command) if login.proxy_command and gateway is None else None
         self.connection: Any = Connection(  # fabric's own types are incomplete
             "host.invalid",  # fabric would take "user@", ":port" and colons in an address apart
             user=login.user,
@@ -146,13 +154,12 @@ class _Hop:
             forward_agent=False,
             connect_timeout=max(1, round(login.connect_timeout_s)),
             connect_kwargs={  # a new one each time: fabric changes it
-                "key_filename": [str(path) for path in login.key_files],
-                "look_for_keys": not login.key_files,
-                "allow_agent": login.use_agent,
+                "auth_strategy": Identities(login, Path.home() / ".ssh"),
                 "banner_timeout": BANNER_TIMEOUT_S,
                 "auth_timeout": AUTH_TIMEOUT_S,
                 "channel_timeout": CHANNEL_TIMEOUT_S,
                 "transport_factory": self.guard.transport,
+                **({"sock": self.proxy.socket} if self.proxy else {}),
             },
         )
         self.connection.host = login.address
@@ -175,20 +182,15 @@ def _open(hop: _Hop) -> None:
     except DeployerError:
         raise
     except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+        words = hop.proxy.last_words() if hop.proxy else ""
+        if words:
+            raise ConnectError(words, where=login.place) from error
         raise _translated(error, login, verified=hop.guard.passed) from error
 
 
 def _translated(error: Exception, login: Login, *, verified: bool) -> DeployerError:
     """Turn what the libraries raise while connecting into our errors, the special ones first."""
     where, said = login.place, harmless(str(error)) or type(error).__name__
-    if isinstance(error, paramiko.PasswordRequiredException):
-        return AuthError(
-            "the private key is encrypted", where=where, next_step="add it to ssh-agent and allow the agent"
-        )
-    if isinstance(error, paramiko.AuthenticationException):
-        keys = ", ".join(str(path) for path in login.key_files) or "the keys in ~/.ssh"
-        agent = " and ssh-agent" if login.use_agent else ""
-        return AuthError(f"the host refused the login of {login.user!r} with {keys}{agent}: {said}", where=where)
     if verified and not isinstance(error, (EOFError, OSError)):
         return AuthError(f"the login failed: {said}", where=where)
     if isinstance(error, NoValidConnectionsError):
@@ -201,6 +203,10 @@ def _translated(error: Exception, login: Login, *, verified: bool) -> DeployerEr
         return ConnectError(f"the jump host cannot reach it: {said}", where=where)
     if isinstance(error, OSError):
         return ConnectError(_reason(error), where=where)
+    if said == "No existing session":
+        return ConnectError(
+            f"the host took the connection and then said nothing for {login.connect_timeout_s:.0f} s", where=where
+        )
     if "banner" in said:
         return ConnectError(f"what listens there speaks no SSH: {said}", where=where)
     return ConnectError(f"the connection failed: {said}", where=where)
@@ -240,3 +246,5 @@ def _close(hops: list[_Hop]) -> None:
     for hop in reversed(hops):
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             hop.client.close()  # fabric's own close() leaves a connection alone that failed half-way
+        if hop.proxy is not None:
+            hop.proxy.close()

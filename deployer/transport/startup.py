@@ -94,6 +94,26 @@ def explain(status: int | None, err: str, out: str, place: str) -> DeployerError
     return AgentError(f"the agent did not start (exit status {status}): {said}", where=place)
 
 
+def silent_start(reason: str, err: str, *, asked: bool, place: str) -> DeployerError:
+    """Say why nothing came but words on stderr: sudo may ask in its own way, and is then not answered.
+
+    Args:
+        reason: How the wait ended.
+        err: The end of stderr.
+        asked: Whether sudo was told to ask for a password.
+        place: The host, for people.
+    """
+    said = last_lines(err, 2)
+    if asked and re.search(r"(password|passcode|verification|code)[^\n]*:\s*\Z", err, re.IGNORECASE):
+        return SudoError(
+            f"sudo on the host asks in another way than it was told to ({said!r}); the password was not sent",
+            where=place,
+            next_step="if that is the password: 'Defaults passprompt_override' in the host's sudoers has sudo ask "
+            "as it is told; a second factor cannot be given",
+        )
+    return ConnectError(f"{reason}; the host said: {said}", where=place)
+
+
 def last_lines(text: str, count: int) -> str:
     """Give the last lines that are not empty, joined, harmless and short."""
     lines = [line.strip() for line in harmless(text).splitlines() if line.strip()]

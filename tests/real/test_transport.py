@@ -56,7 +56,7 @@ class Host:
         self.sh(SETUP)
 
     def login(self, user="root", **more):
-        options = {"known_hosts_file": self.known_hosts, "key_files": (self.key_file,), "connect_timeout_s": 5.0}
+        options = {"known_hosts_files": (self.known_hosts,), "key_files": (self.key_file,), "connect_timeout_s": 5.0}
         return Login(address=self.address, user=user, **{**options, **more})
 
     def sh(self, script):
@@ -159,11 +159,11 @@ def test_every_kind_of_key_will_do_at_any_port(host, tmp_path):
             text = " ".join(host.sh(f"cat /run/tr-{kind}.pub").split()[:2])
             file = tmp_path / "one"
             file.write_text(f"[{host.address}]:2222 {text}\n")
-            bare_connect(host.login(port=2222, known_hosts_file=file))
-            bare_connect(host.login(port=2222, host_key=text, known_hosts_file=None))
+            bare_connect(host.login(port=2222, known_hosts_files=(file,)))
+            bare_connect(host.login(port=2222, host_key=text, known_hosts_files=None))
             file.write_text(f"{host.address} {text}\n")  # the key of another port is not this port's
             with raises(errors.HostKeyError, "not known"):
-                connect(host.login(port=2222, known_hosts_file=file))
+                connect(host.login(port=2222, known_hosts_files=(file,)))
     finally:
         host.sh("kill $(cat /run/tr-sshd.pid)")
 
@@ -176,7 +176,7 @@ def test_hashed_names_and_lines_of_others_are_read(host, tmp_path):
     text = host.known_hosts.read_text()
     assert host.address not in text
     file.write_text("@cert-authority * ssh-ed25519 AAAA\nbroken\n" + text)
-    bare_connect(host.login(known_hosts_file=file))
+    bare_connect(host.login(known_hosts_files=(file,)))
 
 
 def test_an_unknown_key_is_refused_with_the_fingerprint_and_what_to_do(host, tmp_path):
@@ -184,22 +184,22 @@ def test_an_unknown_key_is_refused_with_the_fingerprint_and_what_to_do(host, tmp
         ["ssh-keygen", "-lf", "-"], input=host.keys["ssh-ed25519"], capture_output=True, text=True, check=True
     ).stdout.split()[1]
     with raises(errors.HostKeyError, "not known", shown, host.keys["ssh-ed25519"], "accept_new") as caught:
-        connect(host.login(known_hosts_file=tmp_path / "none"))
+        connect(host.login(known_hosts_files=(tmp_path / "none",)))
     assert caught.value.exit_code == 8
     assert not (tmp_path / "none").exists()
 
 
 def test_accepting_a_new_key_writes_it_down_and_says_so(host, tmp_path):
     file, said = tmp_path / "new" / "known_hosts", []
-    with connect(host.login(known_hosts_file=file, accept_new=True), say=said.append):
+    with connect(host.login(known_hosts_files=(file,), accept_new=True), say=said.append):
         pass
     assert len(said) == 1
     assert "SHA256:" in said[0]
     assert str(file) in said[0]
-    with connect(host.login(known_hosts_file=file, accept_new=True), say=said.append):
+    with connect(host.login(known_hosts_files=(file,), accept_new=True), say=said.append):
         pass
     assert len(said) == 1
-    bare_connect(host.login(known_hosts_file=file))
+    bare_connect(host.login(known_hosts_files=(file,)))
 
 
 @pytest.mark.parametrize("accept_new", [False, True])
@@ -209,18 +209,18 @@ def test_a_changed_key_is_refused_with_its_own_message_even_where_new_ones_are_a
     file = tmp_path / "known_hosts"
     file.write_text(f"{host.address} {other}")
     for login in (
-        host.login(known_hosts_file=file, accept_new=accept_new),
+        host.login(known_hosts_files=(file,), accept_new=accept_new),
         host.login(host_key=other, accept_new=accept_new),
         host.login(host_key="SHA256:" + "A" * 43, accept_new=accept_new),
     ):
-        with raises(errors.HostKeyError, "CHANGED"):
+        with raises(errors.ChangedHostKeyError, "CHANGED"):
             connect(login)
     assert file.read_text() == f"{host.address} {other}"
 
 
 def test_the_login_name_is_not_told_to_a_host_whose_key_is_unknown(host, tmp_path):
     with raises(errors.HostKeyError):
-        connect(host.login("tr-secret-name", known_hosts_file=tmp_path / "none"))
+        connect(host.login("tr-secret-name", known_hosts_files=(tmp_path / "none",)))
     assert "tr-secret-name" not in host.sh("journalctl -b --no-pager")
 
 
@@ -294,7 +294,7 @@ def test_a_host_behind_another(host):
         jump=host.login(),
     )
     assert observe(behind)["ports"]["22"] == "sshd"
-    with raises(errors.HostKeyError, "CHANGED"):
+    with raises(errors.ChangedHostKeyError, "CHANGED"):
         connect(Login(**{**_fields(behind), "jump": host.login(host_key="SHA256:" + "A" * 43)}))
     with raises(errors.ConnectError, "jump host cannot reach it"):
         connect(Login(**{**_fields(behind), "port": 4}))

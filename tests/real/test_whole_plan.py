@@ -53,7 +53,10 @@ class Site:
         scan = ["ssh-keyscan", "-T", "10", str(vps.address)]
         self.known_hosts.write_text(subprocess.run(scan, capture_output=True, text=True, check=True).stdout)
         self.login = Login(
-            address=str(vps.address), user="root", key_files=(Path(vps.key_file),), known_hosts_file=self.known_hosts
+            address=str(vps.address),
+            user="root",
+            key_files=(Path(vps.key_file),),
+            known_hosts_files=(self.known_hosts,),
         )
         self.sh = self.host.sh
         self.sh(CERTIFICATE)

@@ -30,6 +30,7 @@ DOCUMENTED = {
     "HostUnknown": (6, "UNKNOWN"),
     "VerificationFailed": (7, "live"),
     "HostKeyError": (8, "untouched"),
+    "ChangedHostKeyError": (8, "untouched"),
     "Inconclusive": (9, "live"),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.deploy import login_of
+from deployer.access import login_of
 from deployer.errors import InventoryError, UsageError
 from deployer.inventory import load_inventory
 from deployer.inventory.schema import schema_text
@@ -310,7 +310,7 @@ def test_a_jump_host_has_its_own_key_and_is_trusted_as_the_host_is(tmp_path):
     login = login_of(read(tmp_path, text).entry("web1"), {})
     assert (login.jump.place, login.jump.key_files) == ("gate@[203.0.113.7]:2222", (tmp_path / "gate_key",))
     assert login.key_files == (tmp_path / "own_key",)
-    assert login.jump.known_hosts_file == login.known_hosts_file == tmp_path / "known"
+    assert login.jump.known_hosts_files == login.known_hosts_files == (tmp_path / "known",)
     assert login.jump.host_key is None
     assert not login.jump.accept_new
 

@@ -269,7 +269,7 @@ def test_the_prompt_of_another_program_gets_no_password():
         err(b"[sudo] password for deploy: Password: deployer-other:")
         seen.append(received(sock))
 
-    with pytest.raises(errors.ConnectError):
+    with pytest.raises(errors.SudoError, match="in another way"):
         call(play, start=SUDO)
     assert seen in ([], [b""])
 

@@ -88,7 +88,8 @@ def test_bad_lines_are_skipped_and_told_and_the_good_one_counts(file):
     trust = load(path)
     assert [found.blob for found in trust.keys] == [A.blob]
     assert trust.keys[0].source == f"{path}:9"
-    assert [line.split(":")[1] for line in trust.skipped] == ["3", "4", "5", "6", "7", "8"]
+    assert [line.split(":")[1] for line in trust.skipped] == ["4", "5", "6", "7", "8"]
+    assert [found.source for found in trust.authorities] == [f"{path}:3"]
 
 
 def test_bytes_that_are_no_text_spoil_nothing(tmp_path):
