@@ -42,6 +42,7 @@ OPTIONS: Mapping[str, str] = {
     "tree": "name of a Debian tree (sandbox.trees lists them)",
     "make": "make those that are missing",
     "all": "every local VPS, and what they share",
+    "hosts": "how many local VPSes (2 to 64)",
     "runs": "how many times to measure",
     "only": "the server or the subject that is measured alone, such as mariadb, sockets or statements",
     "seconds": "how long all services are at their worst together, seconds",
