@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deployer.apply import Applied
-from deployer.deploy import Desired, connected, desired
+from deployer.deploy import Desired, connected, desired, login_of
 from deployer.errors import DeployerError, FactsMismatch
 from deployer.inventory import Entry
 from deployer.plan import Plan
@@ -98,7 +98,7 @@ class Wishes:
 def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, wishes: Wishes) -> Fleet:
     """Deploy to many hosts, each in a transaction of its own.
 
-    No host is begun where one of them does not fit, cannot be rendered or has no source.
+    No host is begun where one of them does not fit, cannot be rendered, or lacks a source or a password.
 
     Args:
         entries: The hosts.
@@ -113,6 +113,7 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, wishe
     refused: dict[str, Ended[Deployed]] = {}
     for entry in entries:
         try:
+            login_of(entry)
             wanted[entry.name] = desired(entry, wishes.template_folders)
         except DeployerError as error:
             rollout = rollout.end(entry.name, Colour.RED)

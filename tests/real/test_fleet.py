@@ -144,6 +144,7 @@ def test_ctrl_c_names_who_was_under_way_and_they_return_by_themselves(fleet: Fle
     assert {name: fleet.state(name) for name in under_way} == {name: before[name] for name in under_way}
 
 
+@pytest.mark.slow  # three more transactions on each host; what is new in it is proven one by one elsewhere
 def test_without_a_red_all_of_it_goes_live_and_comes_back_together(fleet: Fleet) -> None:
     fleet.write(services__nginx={"keepalive_timeout_s": 55})
     done = fleet.run("deploy", "--host", "web1,web3", "--canary", "50%", "--no-verify")

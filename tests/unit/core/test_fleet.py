@@ -47,7 +47,10 @@ def green(_value):
     return Colour.GREEN
 
 
-def test_a_failure_is_its_hosts_own():
+def test_a_failure_is_its_hosts_own(monkeypatch):
+    told_by_threads = []
+    monkeypatch.setattr(threading, "excepthook", told_by_threads.append)
+
     def work(host, tell):
         tell("plan", f"for {host}")
         if host == "down":
@@ -71,6 +74,7 @@ def test_a_failure_is_its_hosts_own():
     assert turns.ended["fault"].error.exit_code == 1
     assert "KeyError: 'oops'" in turns.ended["fault"].error.message
     assert watch.seen.index("red plan for red") < watch.seen.index("red red")
+    assert not told_by_threads  # no traceback between the lines
 
 
 def test_no_more_threads_than_were_allowed_and_really_at_once():
@@ -225,7 +229,7 @@ def test_a_terminal_has_one_moving_line_for_each_host_which_goes_in_the_end():
     written = console.file.getvalue()
     assert "web2: a remark" in written
     assert written.count("begins") == 0
-    assert "\x1b[2K" in written  # the lines are wiped: the report has it all
+    assert written.endswith("\x1b[2K")  # the lines are wiped: the report has it all
 
 
 @pytest.fixture
@@ -261,11 +265,20 @@ def test_a_group_of_strangers_or_with_a_hosts_name_is_refused_with_its_line(inve
 
 def test_no_host_is_begun_where_one_does_not_fit(inventory):
     inventory.write_text(inventory.read_text().replace("connections: 1000", "connections: 90000", 1))
-    done = run("deploy", "--inventory", str(inventory), "--host", "shop1,blog1,mini1", "--json")
+    done = run(
+        "deploy", "--inventory", str(inventory), "--host", "shop1,blog1,mini1", "--json", MINI1_SUDO_PASSWORD="x"
+    )
     assert done.returncode == 3
     document = json.loads(done.stdout)
     assert [one["state"] for one in document["hosts"]] == ["not begun", "red", "not begun"]
     assert document["hosts"][1]["document"]["kind"] == "BudgetError"
+
+
+def test_no_host_is_begun_where_a_password_is_missing(inventory):
+    inventory.write_text(inventory.read_text().replace("192.0.2.20", "127.0.0.1"))
+    done = run("deploy", "--inventory", str(inventory), "--host", "blog1,mini1", "--json", MINI1_SUDO_PASSWORD="")
+    assert done.returncode == 2
+    assert [one["state"] for one in json.loads(done.stdout)["hosts"]] == ["not begun", "red"]
 
 
 @pytest.mark.parametrize(
