@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from test_command_line import run
 
-from deployer import errors
+from deployer import errors, render
 from deployer.apply import Applied
+from deployer.deploy import desired
 from deployer.errors import ConnectError, HostUnknown, InventoryError, RolledBack, UsageError
 from deployer.fleet import WORST_FIRST, Deployed, Fleet, worst
 from deployer.inventory import load_inventory
@@ -306,3 +308,12 @@ def test_the_number_at_once_is_the_same_everywhere():
     for task in ("deploy", "rollback"):
         defaults = {argument.name: argument.default for argument in namespace[task].get_arguments()}
         assert defaults["parallel"] == AT_ONCE
+
+
+def test_hosts_are_made_ready_at_the_same_time_as_they_are_one_by_one(inventory):
+    entries = load_inventory([inventory]).chosen("blog1,mini1,shop1")
+    alone = [desired(entry).rendered.files for entry in entries]
+    render._shipped_environment.cache_clear()
+    with ThreadPoolExecutor(6) as threads:
+        together = list(threads.map(lambda entry: desired(entry).rendered.files, entries * 4))
+    assert together == alone * 4
