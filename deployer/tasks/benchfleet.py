@@ -16,15 +16,15 @@ from pathlib import Path
 from invoke.context import Context
 
 from deployer import sandbox
-from deployer.errors import UsageError, VerificationFailed
+from deployer.errors import UsageError
 from deployer.inventory import Entry
-from deployer.report.benchmark import Row, markdown, put_into
-from deployer.report.terminal import Steps, result_console
+from deployer.report.benchmark import Row
+from deployer.report.terminal import Steps
+from deployer.tasks.bench import must_be_positive, publish
 from deployer.tasks.fleet import MOST_AT_ONCE
 from deployer.tasks.sandboxes import start
 from deployer.tasks.shell import entry_of, task
 
-FIGURES = Path("docs/benchmarks.md")
 #: Numbers of hosts that are measured, up to the one that was asked for.
 SIZES = (1, 5, 10, 20)
 #: Last numbers of the addresses: people have those below, tests those above.
@@ -61,8 +61,9 @@ def fleet(
 ) -> int:
     """Make local VPSes of a host's kind, and measure a deploy that has nothing to do on 1, 5, 10 and 20 at once."""
     entry, _ = entry_of(host, inventory)
-    if not 2 <= hosts <= MOST_AT_ONCE or runs < 1:
-        raise UsageError(f"--hosts must be 2 to {MOST_AT_ONCE}, and --runs 1 or more")
+    must_be_positive(runs)
+    if not 2 <= hosts <= MOST_AT_ONCE:
+        raise UsageError(f"--hosts must be 2 to {MOST_AT_ONCE}")
     sizes = (*(size for size in SIZES if size < hosts), hosts)
     with Steps() as steps, _local_fleet(entry, hosts, steps) as (path, names):
         _deploy(path, names[:1])  # what is read for the first time is not the subject
@@ -77,10 +78,7 @@ def fleet(
         f"local VPSes of {hardware.cpu_cores} core(s) and {hardware.memory_mib} MiB as {entry.name}, deployed before; "
         f"all share this machine's {os.cpu_count()} cores with the process that is measured, its start included."
     )
-    result_console().print(f"{about}\n\n{markdown(rows)}", soft_wrap=True, markup=False)
-    if write:
-        put_into(FIGURES, "bench.fleet", f"{about}\n\n{markdown(rows)}")
-    return VerificationFailed.exit_code if any(row.missed for row in rows) else 0
+    return publish("bench.fleet", about, rows, write=write)
 
 
 @contextmanager
