@@ -2,7 +2,7 @@
 
 entries = load_inventory([Path("inventories")]).chosen("web1,shop")
 rollout = Rollout.of([entry.name for entry in entries], canary=Share(1))
-fleet = deploy_fleet(entries, rollout, watch, Wishes(revert_green=True))
+fleet = deploy_fleet(entries, rollout, watch, Policy(revert_green=True))
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Policy:
     """How the hosts are to be deployed.
 
     Attributes:
@@ -95,7 +95,7 @@ class Wishes:
     revert_green: bool = False
 
 
-def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, wishes: Wishes) -> Fleet:
+def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, policy: Policy) -> Fleet:
     """Deploy to many hosts, each in a transaction of its own.
 
     No host is begun where one of them does not fit, cannot be rendered, or lacks a source or a password.
@@ -104,7 +104,7 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, wishe
         entries: The hosts.
         rollout: Their order.
         watch: Is told of everything.
-        wishes: How.
+        policy: How.
 
     Returns:
         What came of each; errors of hosts are values in it.
@@ -114,7 +114,7 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, wishe
     for entry in entries:
         try:
             login_of(entry)
-            wanted[entry.name] = desired(entry, wishes.template_folders)
+            wanted[entry.name] = desired(entry, policy.template_folders)
         except DeployerError as error:
             rollout = rollout.end(entry.name, Colour.RED)
             refused[entry.name] = Ended(entry.name, None, error, Colour.RED, 0.0)
@@ -123,36 +123,36 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, wishe
         return Fleet(Turns(rollout, refused))
 
     def work(host: str, tell: Tell) -> Deployed:
-        return _deploy(wanted[host], tell, wishes, may_load=rollout.is_canary(host))
+        return _deploy(wanted[host], tell, policy, may_load=rollout.is_canary(host))
 
     fleet = Fleet(take_turns(rollout, work, _colour, watch))
-    if not wishes.revert_green or fleet.interrupted or fleet.deploys.rollout.stopped_by is None:
+    if not policy.revert_green or fleet.interrupted or fleet.deploys.rollout.stopped_by is None:
         return fleet
 
     def back(host: str, tell: Tell) -> Applied:
-        return _take_back(wanted[host].entry, fleet.went_live[host], tell, wishes.wait_s)
+        return _take_back(wanted[host].entry, fleet.went_live[host], tell, policy.wait_s)
 
     survey = Rollout.survey(tuple(fleet.went_live), at_once=rollout.at_once)
     return Fleet(fleet.deploys, take_turns(survey, back, lambda _applied: Colour.GREEN, watch))
 
 
-def _deploy(wanted: Desired, tell: Tell, wishes: Wishes, *, may_load: bool) -> Deployed:
+def _deploy(wanted: Desired, tell: Tell, policy: Policy, *, may_load: bool) -> Deployed:
     def say(line: str) -> None:
         tell("", line)
 
-    with connected(wanted, say=say, any_os=wishes.any_os) as session:
+    with connected(wanted, say=say, any_os=policy.any_os) as session:
         tell("plan", "")
         plan = session.plan()
         for warning in plan.warnings:
             say(warning)
         if plan.is_empty:
             return Deployed(plan, None)
-        applied = session.apply(plan, tell, wait_s=wishes.wait_s)
+        applied = session.apply(plan, tell, wait_s=policy.wait_s)
     for note in applied.notes:
         say(note)
-    if wishes.load_test is None or not may_load or wanted.entry.host.load != "allowed":
+    if policy.load_test is None or not may_load or wanted.entry.host.load != "allowed":
         return Deployed(plan, applied)
-    verdict, code = wishes.load_test(wanted.entry, tell)
+    verdict, code = policy.load_test(wanted.entry, tell)
     return Deployed(plan, applied, verdict, code)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployer.errors import DeployerError, Inconclusive, UsageError
-from deployer.fleet import LoadTest, Wishes, deploy_fleet
+from deployer.fleet import LoadTest, Policy, deploy_fleet
 from deployer.inventory import Entry
 from deployer.report.error import error_document
 from deployer.report.fleet import FleetReport, deploys_report, fleet_document, print_fleet, report_of
@@ -79,7 +79,7 @@ def ask(
     return _publish(report, json=json)
 
 
-def deploy_many(entries: Sequence[Entry], wishes: Wishes, *, canary: str, batch: str, parallel: int, json: bool) -> int:
+def deploy_many(entries: Sequence[Entry], policy: Policy, *, canary: str, batch: str, parallel: int, json: bool) -> int:
     """Deploy to many hosts and print what came of it."""
     rollout = Rollout.of(
         [entry.name for entry in entries],
@@ -88,7 +88,7 @@ def deploy_many(entries: Sequence[Entry], wishes: Wishes, *, canary: str, batch:
         at_once=at_once_of(parallel),
     )
     with HostLines(rollout.hosts) as lines:
-        fleet = deploy_fleet(entries, rollout, lines, wishes)
+        fleet = deploy_fleet(entries, rollout, lines, policy)
     return _publish(deploys_report(fleet), json=json)
 
 

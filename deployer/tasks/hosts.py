@@ -17,7 +17,7 @@ from deployer.compare import compare as compare_sizes, sizes_of
 from deployer.deploy import session
 from deployer.errors import DeployerError, Inconclusive, UsageError
 from deployer.explain import explain as follow
-from deployer.fleet import Wishes
+from deployer.fleet import Policy
 from deployer.inventory import Entry, Inventory
 from deployer.plan import Plan
 from deployer.planfile import LIMIT_BYTES, plan_text, read_plan
@@ -187,14 +187,14 @@ def deploy(
             raise UsageError("a kept plan is one host's", where="--plan", next_step=f"--host {entries[0].name}")
         if only_plan:
             return _plans(entries, found, json=json, any_os=any_os)
-        wishes = Wishes(
+        policy = Policy(
             template_folders=found.template_folders,
             any_os=any_os,
             wait_s=wait,
             load_test=load_test_of_canaries(verify=not no_verify),
             revert_green=revert_green,
         )
-        return deploy_many(entries, wishes, canary=canary, batch=batch, parallel=parallel, json=json)
+        return deploy_many(entries, policy, canary=canary, batch=batch, parallel=parallel, json=json)
     entry = entries[0]
     kept = read_kept_plan(Path(plan)) if plan else None
     with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:

@@ -23,6 +23,7 @@ from deployer.report.fleet import deploys_report, fleet_document, print_fleet
 from deployer.report.hostlines import HostLines
 from deployer.rollout import AT_ONCE, Colour, Rollout
 from deployer.tasks import namespace
+from deployer.tasks.shell import INTERRUPTED
 from deployer.turns import Ended, Told, Turns, take_turns
 
 ROOT = Path(__file__).parents[3]
@@ -116,7 +117,7 @@ def test_ctrl_c_says_who_was_under_way_and_waits_for_nobody():
     assert turns.rollout.running == {"b"}
     assert turns.rollout.not_begun == ("c",)
     report = deploys_report(Fleet(Turns(turns.rollout, {}, interrupted=True)))
-    assert report.exit_code == 130
+    assert report.exit_code == INTERRUPTED
     assert [one.state for one in report.hosts] == ["not begun", "interrupted", "not begun"]
     assert "returns by itself" in printed(report)
 
