@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
+from deployer import __version__
 from deployer.errors import UsageError
 from deployer.tasks import namespace
 
@@ -24,8 +23,4 @@ class CommandLine(Program):
 
 def main() -> None:
     """Run the command line; exits with the codes that docs/json.md lists."""
-    try:
-        own = version("deployer")
-    except PackageNotFoundError:  # run from a tree that is not installed
-        own = "unknown"
-    CommandLine(namespace=namespace, name="deployer", binary="deployer", version=own).run()
+    CommandLine(namespace=namespace, name="deployer", binary="deployer", version=__version__).run()

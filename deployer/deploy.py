@@ -164,8 +164,14 @@ def session(
         say: Gets a line when something is worth telling.
         any_os: Go on with an operating system that is not supported.
     """
-    wanted = desired(entry, template_folders)
-    with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
+    with connected(desired(entry, template_folders), say=say, any_os=any_os) as found:
+        yield found
+
+
+@contextmanager
+def connected(wanted: Desired, *, say: Say = _silent, any_os: bool = False) -> Iterator[Session]:
+    """Connect to a host for what ``desired`` gave before; otherwise as ``session``."""
+    with transport.connect(login_of(wanted.entry), say=say) as remote, remote.agent() as agent:
         yield Session(wanted, remote, agent, say, any_os)
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from deployer.release import Release
 FETCH_TIMEOUT_S = 900
 #: Oldest C library that wheels are built for; manylinux names count up from it.
 OLDEST_GLIBC_MINOR = 17
+_FETCHING = threading.Lock()
 
 
 def fetch_wheels(release: Release, facts: Mapping[str, Any], say: Callable[[str], None]) -> bytes:
@@ -44,9 +46,10 @@ def fetch_wheels(release: Release, facts: Mapping[str, Any], say: Callable[[str]
     platforms = _platforms(str(facts.get("glibc") or "2.17"), str(facts.get("arch") or "x86_64"))
     key = hashlib.sha256(repr((release.lock, python, platforms)).encode()).hexdigest()[:24]
     folder = _cache() / "wheels" / key
-    if not folder.is_dir():
-        say(f"fetching the Python packages of {release.app} for Python {python}")
-        _download(release, python, platforms, folder)
+    with _FETCHING:  # hosts of one fleet often want the same
+        if not folder.is_dir():
+            say(f"fetching the Python packages of {release.app} for Python {python}")
+            _download(release, python, platforms, folder)
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for wheel in sorted(folder.glob("*.whl")):

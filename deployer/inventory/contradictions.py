@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import ip_network
 
 from deployer.contradictions import Found, contradictions as of_declaration
@@ -23,6 +24,22 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
         full: ValuePath = ("hosts", name, *path)
         file, line = tree.position(full, key=True)
         yield Problem(file, line, full, message)
+
+
+def group_contradictions(
+    hosts: Mapping[str, Host], groups: Mapping[str, Sequence[str]], tree: MergedTree
+) -> Iterator[Problem]:
+    """Find groups that cannot be meant: one named as a host is, or with a member that is none."""
+    for group, members in groups.items():
+        if group in hosts:
+            path: ValuePath = ("groups", group)
+            yield Problem(*tree.position(path, key=True), path, "a host has this name; --host could mean either")
+        for number, member in enumerate(members):
+            if member not in hosts:
+                near = get_close_matches(member, hosts, n=1)
+                said = f"there is no host {member!r}" + (f"; did you mean {near[0]}?" if near else "")
+                path = ("groups", group, number)
+                yield Problem(*tree.position(path), path, said)
 
 
 def _load(host: Host) -> Found:

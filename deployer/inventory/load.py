@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployer.inventory.contradictions import contradictions
+from deployer.inventory.contradictions import contradictions, group_contradictions
 from deployer.inventory.models import Entry, Inventory, InventoryFile
 from deployer.inventory.problems import raise_if_any
 from deployer.inventory.tree import load_tree, validate
@@ -25,11 +25,12 @@ def load_inventory(paths: Sequence[Path]) -> Inventory:
     """
     tree = load_tree(paths)
     read = validate(InventoryFile, tree)
-    raise_if_any(problem for name, host in read.hosts.items() for problem in contradictions(name, host, tree))
+    of_hosts = (problem for name, host in read.hosts.items() for problem in contradictions(name, host, tree))
+    raise_if_any((*of_hosts, *group_contradictions(read.hosts, read.groups, tree)))
     entries = {
         name: Entry(name, host, tree.file_of(("hosts", name)).resolve().parent) for name, host in read.hosts.items()
     }
     folders: tuple[Path, ...] = ()
     if read.templates is not None:
         folders = ((tree.file_of(("templates",)).resolve().parent / Path(read.templates).expanduser()).resolve(),)
-    return Inventory(entries, folders, tree.position)
+    return Inventory(entries, folders, tree.position, read.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -147,6 +147,8 @@ class InventoryFile(Declared):
 
     hosts: dict[HostName, HostForm]
     """The hosts, by a short name each."""
+    groups: dict[HostName, Annotated[tuple[HostName, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Hosts under one name, for `--host`: groups: {shop: [web1, web2]}."""
     templates: str | None = None
     """Folder of your own templates, which win over the shipped ones. Relative to the inventory file."""
 
@@ -196,11 +198,13 @@ class Inventory:
         entries: The hosts.
         template_folders: The user's own templates.
         position: Says of a way through the files where it stands: file and line.
+        groups: Names of hosts under one name each.
     """
 
     entries: Mapping[str, Entry]
     template_folders: tuple[Path, ...] = ()
     position: Callable[[ValuePath], tuple[Path, int]] | None = None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def place_in(self, host: str) -> Callable[[ValuePath], str]:
         """Say where something of a host's entry stands, as ``FILE:LINE``; nothing where no file was read."""
@@ -228,3 +232,26 @@ class Inventory:
             where=f"--host {name}",
             next_step=f"hosts of the inventory: {known}",
         )
+
+    def chosen(self, names: str) -> tuple[Entry, ...]:
+        """Give the hosts of a list of names: hosts and groups, with commas between, each host once, in that order.
+
+        Raises:
+            UsageError: A name is none of them; all such names in one text, each with the nearest that there is.
+        """
+        wanted = [name for name in (part.strip() for part in names.split(",")) if name]
+        unknown = [name for name in dict.fromkeys(wanted) if name not in self.entries and name not in self.groups]
+        if len(wanted) == 1 and unknown:
+            return (self.entry(wanted[0]),)
+        if unknown:
+            raise UsageError(
+                "the inventory has no host or group " + ", ".join(self._with_nearest(name) for name in unknown),
+                where=f"--host {names}",
+                next_step=f"hosts and groups of the inventory: {', '.join((*self.entries, *self.groups)) or 'none'}",
+            )
+        hosts = (host for name in wanted for host in self.groups.get(name, (name,)))
+        return tuple(self.entries[name] for name in dict.fromkeys(hosts))
+
+    def _with_nearest(self, name: str) -> str:
+        near = get_close_matches(name, (*self.entries, *self.groups), n=1)
+        return f"{name!r}" + (f" (did you mean {near[0]}?)" if near else "")

@@ -57,6 +57,12 @@ def history_document(host: str, history: History) -> dict[str, Any]:
     }
 
 
+def print_settled(console: Console, host: str, settled: tuple[str, ...]) -> None:
+    """Print what was settled."""
+    for line in settled or ("nothing was left open",):
+        console.print(Text.assemble((host, "bold"), f": {line}"), soft_wrap=True)
+
+
 def recover_document(host: str, settled: tuple[str, ...]) -> dict[str, Any]:
     """Give what was settled as data."""
     return {"schema": RECOVER_SCHEMA, "host": host, "settled": list(settled)}

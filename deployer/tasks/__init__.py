@@ -1,50 +1,31 @@
-"""The tasks: what `invoke` and `deployer` offer. Each is a thin shell around a public function of the library."""
+"""The tasks: what `invoke` and `deployer` offer. Each is a thin shell around a public function of the library.
+
+No module with tasks is imported before one of its tasks runs (``declared``): a list or a help text takes no longer than
+invoke itself.
+"""
 
 from __future__ import annotations
 
 from invoke.collection import Collection
 
-from deployer.tasks import (
-    bench,
-    binaries,
-    condition,
-    configs,
-    demo,
-    development,
-    doctor,
-    fill,
-    hosts,
-    noop,
-    record,
-    rivals,
-    sandboxes,
-)
+from deployer.tasks.declared import declared
+
+#: Modules whose tasks go by their plain names.
+PLAIN = ("hosts", "configs", "condition", "record", "doctor", "demo")
+#: Modules whose tasks go by the name of a collection before their own.
+COLLECTIONS = {
+    "sandbox": ("sandboxes",),
+    "bench": ("bench", "benchfleet", "binaries", "fill", "noop", "rivals"),
+    "dev": ("development",),
+}
 
 namespace = Collection()
-for task in (
-    hosts.hosts,
-    hosts.budget,
-    hosts.explain,
-    hosts.render,
-    configs.lint,
-    hosts.plan,
-    hosts.deploy,
-    hosts.verify,
-    condition.status,
-    condition.drift,
-    condition.logs,
-    record.history,
-    record.rollback,
-    record.recover,
-    doctor.doctor,
-    demo.demo,
-):
-    namespace.add_task(task)
-namespace.add_collection(Collection.from_module(sandboxes, name="sandbox"))
-benchmarks = Collection.from_module(bench, name="bench")
-benchmarks.add_task(fill.fill_host, name="fill")
-benchmarks.add_task(noop.noop)
-benchmarks.add_task(rivals.compare, name="rivals")
-benchmarks.add_task(binaries.servers)
-namespace.add_collection(benchmarks)
-namespace.add_collection(Collection.from_module(development, name="dev"))
+for module in PLAIN:
+    for task in declared(module).values():
+        namespace.add_task(task)
+for name, modules in COLLECTIONS.items():
+    collection = Collection(name)
+    for module in modules:
+        for task in declared(module).values():
+            collection.add_task(task)
+    namespace.add_collection(collection)

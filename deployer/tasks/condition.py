@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from invoke.context import Context
 from rich.text import Text
 
@@ -12,40 +15,50 @@ from deployer.inventory import Entry, Inventory
 from deployer.record import Record, on_record
 from deployer.render import render
 from deployer.report.condition import drift_document, print_drift, print_status, status_document
-from deployer.report.terminal import print_document, result_console, talk_console
+from deployer.report.terminal import result_console, talk_console
 from deployer.tasks.doctor import PATIENCE_S
-from deployer.tasks.shell import entry_of, task
+from deployer.tasks.fleet import Answer, ask
+from deployer.tasks.shell import entries_of, entry_of, task
+from deployer.turns import Tell
 
 
 @task
 def status(_context: Context, *, host: str = "", inventory: str = "", json: bool = False) -> int:
-    """Show how a host is now: its units against their limits, its memory, disk and last deploy."""
-    entry, _ = entry_of(host, inventory)
-    with on_record(entry, say=_say) as record:
-        found = record.status()
-    if json:
-        print_document(status_document(entry.name, found))
-    else:
-        print_status(result_console(), entry.name, found)
-    runs = all(unit["active"] in ("active", "reloading") for unit in found["units"].values())
-    return 0 if runs else VerificationFailed.exit_code
+    """Show how hosts are now: their units against their limits, memory, disk and last deploy."""
+    entries, _ = entries_of(host, inventory)
+
+    def look(entry: Entry, tell: Tell) -> Answer:
+        with on_record(entry, say=partial(tell, "")) as record:
+            found = record.status()
+        runs = all(unit["active"] in ("active", "reloading") for unit in found["units"].values())
+        return Answer(
+            status_document(entry.name, found),
+            lambda console: print_status(console, entry.name, found),
+            0 if runs else VerificationFailed.exit_code,
+        )
+
+    return ask("status", entries, look, json=json)
 
 
 @task
 def drift(_context: Context, *, host: str = "", inventory: str = "", json: bool = False) -> int:
-    """Find what was changed on a host behind deployer's back: files, units, and what servers run with. Changes nothing.
+    """Find what was changed on hosts behind deployer's back: files, units, and what servers run with. Changes nothing.
 
-    Files and units are held against the host's own record; what runs, against the budget, as `doctor` does.
+    Files and units are held against each host's own record; what runs, against the budget, as `doctor` does.
     """
-    entry, inventory_of = entry_of(host, inventory)
-    with on_record(entry, say=_say) as record:
-        found = record.drift()
-        readings = _running_otherwise(record, entry, inventory_of)
-    if json:
-        print_document(drift_document(entry.name, found, readings))
-    else:
-        print_drift(result_console(), entry.name, found, readings)
-    return VerificationFailed.exit_code if found or readings else 0
+    entries, inventory_of = entries_of(host, inventory)
+
+    def look(entry: Entry, tell: Tell) -> Answer:
+        with on_record(entry, say=partial(tell, "")) as record:
+            found = record.drift()
+            readings = _running_otherwise(record, entry, inventory_of, partial(tell, ""))
+        return Answer(
+            drift_document(entry.name, found, readings),
+            lambda console: print_drift(console, entry.name, found, readings),
+            VerificationFailed.exit_code if found or readings else 0,
+        )
+
+    return ask("drift", entries, look, json=json)
 
 
 @task
@@ -73,12 +86,14 @@ def logs(
         )
 
 
-def _running_otherwise(record: Record, entry: Entry, inventory: Inventory) -> tuple[Reading, ...]:
+def _running_otherwise(
+    record: Record, entry: Entry, inventory: Inventory, say: Callable[[str], None]
+) -> tuple[Reading, ...]:
     """Ask what the servers run with; an inventory that does not fit by now has nothing to compare with."""
     try:
         rendered = render(entry.declaration, allocate(entry.declaration), template_folders=inventory.template_folders)
     except (BudgetError, RenderError) as error:
-        _say(f"what runs is not compared: {error.message.partition(chr(10))[0]}")
+        say(f"what runs is not compared: {error.message.partition(chr(10))[0]}")
         return ()
     told = record.agent.call(question(rendered), timeout_s=PATIENCE_S)
     return tuple(one for one in diagnose(rendered, told).readings if one.state == "differs")

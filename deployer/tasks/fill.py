@@ -9,7 +9,7 @@ from invoke.context import Context
 from rich.text import Text
 
 from deployer.errors import UsageError, VerificationFailed
-from deployer.fill import Filled, Seen, Taken, fill
+from deployer.fill import Filled, Seen, Taken, fill as fill_services
 from deployer.inventory import Entry
 from deployer.report.benchmark import put_into
 from deployer.report.terminal import Steps, result_console
@@ -22,7 +22,7 @@ MOST_RATIO = 1.4
 
 
 @task
-def fill_host(
+def fill(
     _context: Context,
     *,
     host: str = "blog1",
@@ -43,9 +43,11 @@ def fill_host(
         )
     with Steps() as steps:
         steps.step("lifted", "every MemoryMax lifted")
-        lifted = fill(entry, local, limits=False, seconds=seconds, say=lambda line: steps.step("lifted", line))
+        lifted = fill_services(entry, local, limits=False, seconds=seconds, say=lambda line: steps.step("lifted", line))
         steps.step("limited", "every MemoryMax as the budget says")
-        limited = fill(entry, local, limits=True, seconds=seconds, say=lambda line: steps.step("limited", line))
+        limited = fill_services(
+            entry, local, limits=True, seconds=seconds, say=lambda line: steps.step("limited", line)
+        )
     text, missed = _text(entry, lifted, limited, seconds)
     result_console().print(Text(text), soft_wrap=True)
     if write:

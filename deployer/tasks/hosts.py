@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from deployer.compare import compare as compare_sizes, sizes_of
 from deployer.deploy import session
 from deployer.errors import DeployerError, Inconclusive, UsageError
 from deployer.explain import explain as follow
-from deployer.inventory import Entry
+from deployer.fleet import Policy
+from deployer.inventory import Entry, Inventory
 from deployer.plan import Plan
 from deployer.planfile import LIMIT_BYTES, plan_text, read_plan
 from deployer.render import render as render_files
@@ -31,8 +34,10 @@ from deployer.report.plan import (
     print_warnings,
 )
 from deployer.report.terminal import Steps, print_document, result_console, talk_console
-from deployer.tasks.shell import entry_of, print_error, read_inventory, task
+from deployer.tasks.fleet import Answer, ask, deploy_many, load_test_of_canaries, tested
+from deployer.tasks.shell import entries_of, entry_of, print_error, read_inventory, task
 from deployer.tasks.verification import run_verify, write_report
+from deployer.turns import Tell
 
 CHANGES_PENDING = 10
 
@@ -114,21 +119,39 @@ def plan(
     any_os: bool = False,
     out: str = "",
 ) -> int:
-    """Show what a deploy would change on a host, with the differences in its files. Changes nothing.
+    """Show what a deploy would change on hosts, with the differences in their files. Changes nothing.
 
     `--out FILE` keeps the plan: `deployer deploy --host NAME --plan FILE` applies exactly that, or nothing if the host
     has moved since.
     """
-    entry, found = entry_of(host, inventory)
-    with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
-        planned = connected.plan()
-    if out:
-        write_plan(Path(out), planned)
-    if json:
-        print_document(plan_document(planned))
-    else:
-        print_plan(result_console(), planned)
-    return CHANGES_PENDING if detailed_exitcode and not planned.is_empty else 0
+    entries, found = entries_of(host, inventory)
+    if out and len(entries) > 1:
+        raise UsageError("a kept plan is one host's", where="--out", next_step=f"--host {entries[0].name}")
+
+    keep = partial(write_plan, Path(out)) if out else None
+    pending = CHANGES_PENDING if detailed_exitcode else 0
+    return _plans(entries, found, json=json, any_os=any_os, pending=pending, keep=keep)
+
+
+def _plans(
+    entries: Sequence[Entry],
+    found: Inventory,
+    *,
+    json: bool,
+    any_os: bool,
+    pending: int = 0,
+    keep: Callable[[Plan], None] | None = None,
+) -> int:
+    def look(entry: Entry, tell: Tell) -> Answer:
+        folders = found.template_folders
+        with session(entry, template_folders=folders, say=partial(tell, ""), any_os=any_os) as connected:
+            planned = connected.plan()
+        if keep:
+            keep(planned)
+        code = 0 if planned.is_empty else pending
+        return Answer(plan_document(planned), lambda console: print_plan(console, planned), code)
+
+    return ask("plan", entries, look, json=json)
 
 
 @task
@@ -142,16 +165,37 @@ def deploy(
     any_os: bool = False,
     wait: int = 0,
     plan: str = "",
+    canary: str = "",
+    batch: str = "",
+    parallel: int = 8,
+    revert_green: bool = False,
 ) -> int:
     """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed.
 
     With nothing to change, the host is not load-tested either. `deployer --dry deploy --host NAME` only plans.
 
+    Many hosts, `--host web1,shop`: after the first that fails no other begins. `--canary 1` sends one ahead, and only
+    canaries are load-tested; `--batch 25%` then goes on by quarters.
+
     Experimental, as it was never load-tested by the project: MySQL 8.0 and 8.4, MariaDB 11.4, Node.js 22, swap, other
     kinds of gunicorn's workers. The plan says so for a host that has them.
     """
-    entry, found = entry_of(host, inventory)
+    entries, found = entries_of(host, inventory)
     only_plan = bool(context.config.run.dry)
+    if len(entries) > 1:
+        if plan:
+            raise UsageError("a kept plan is one host's", where="--plan", next_step=f"--host {entries[0].name}")
+        if only_plan:
+            return _plans(entries, found, json=json, any_os=any_os)
+        policy = Policy(
+            template_folders=found.template_folders,
+            any_os=any_os,
+            wait_s=wait,
+            load_test=load_test_of_canaries(verify=not no_verify),
+            revert_green=revert_green,
+        )
+        return deploy_many(entries, policy, canary=canary, batch=batch, parallel=parallel, json=json)
+    entry = entries[0]
     kept = read_kept_plan(Path(plan)) if plan else None
     with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
         if kept:
@@ -192,14 +236,23 @@ def _report(entry: Entry, planned: Plan, applied: Applied | None, *, json: bool,
 
 @task
 def verify(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, report: str = "") -> int:
-    """Load-test a host and say whether it keeps what the budget promises. Only where the inventory allows it."""
-    entry, _ = entry_of(host, inventory)
-    if entry.host.load != "allowed":
-        raise UsageError(
-            f"the inventory does not allow load tests of {entry.name}",
-            where=f"hosts.{entry.name}.load",
-            next_step="write `load: allowed` and your address under `load_from`, if the host may be loaded",
-        )
+    """Load-test hosts and say whether they keep what the budget promises. Only where the inventory allows it.
+
+    Many hosts are tested one after the other: two tests at once would measure this machine.
+    """
+    entries, _ = entries_of(host, inventory)
+    for entry in entries:
+        if entry.host.load != "allowed":
+            raise UsageError(
+                f"the inventory does not allow load tests of {entry.name}",
+                where=f"hosts.{entry.name}.load",
+                next_step="write `load: allowed` and your address under `load_from`, if the host may be loaded",
+            )
+    if len(entries) > 1:
+        if report:
+            raise UsageError("a report is one host's", where="--report", next_step="--json gives those of many")
+        return ask("verify", entries, tested, json=json, at_once=1)
+    entry = entries[0]
     document, code = run_verify(entry, quiet=json)
     if report:
         write_report(Path(report), document)

@@ -2,49 +2,85 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from invoke.context import Context
 from rich.text import Text
 
 from deployer.apply import Applied
-from deployer.record import on_record
+from deployer.errors import UsageError
+from deployer.inventory import Entry
+from deployer.record import NOTHING, on_record
 from deployer.report.plan import deploy_document, plan_document, print_applied, print_notes, print_plan, print_warnings
-from deployer.report.record import history_document, print_history, recover_document
+from deployer.report.record import history_document, print_history, print_settled, recover_document
 from deployer.report.terminal import Steps, print_document, result_console, talk_console
-from deployer.tasks.shell import entry_of, task
+from deployer.tasks.fleet import Answer, ask, at_once_of
+from deployer.tasks.shell import entries_of, task
+from deployer.turns import Tell
 
 
 @task
-def history(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, limit: int = 20) -> None:
-    """List what was deployed to a host, by whom, from where, and how it ended. The record lives on the host."""
-    entry, _ = entry_of(host, inventory)
-    with on_record(entry, say=_say) as record:
-        found = record.history(limit)
-    if json:
-        print_document(history_document(entry.name, found))
-    else:
-        print_history(result_console(), entry.name, found)
+def history(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, limit: int = 20) -> int:
+    """List what was deployed to hosts, by whom, from where, and how it ended. The record lives on each host."""
+    entries, _ = entries_of(host, inventory)
+
+    def look(entry: Entry, tell: Tell) -> Answer:
+        with on_record(entry, say=partial(tell, "")) as record:
+            found = record.history(limit)
+        return Answer(history_document(entry.name, found), lambda console: print_history(console, entry.name, found))
+
+    return ask("history", entries, look, json=json)
 
 
 @task
 def rollback(
-    context: Context, *, host: str = "", inventory: str = "", json: bool = False, to: str = "", wait: int = 0
-) -> None:
+    context: Context,
+    *,
+    host: str = "",
+    inventory: str = "",
+    json: bool = False,
+    to: str = "",
+    wait: int = 0,
+    parallel: int = 8,
+) -> int:
     """Go back to the deploy before the last, or to an earlier one, in a transaction like any other.
 
     Configs, units, releases and kernel settings go back; databases, packages, users and secrets stay as they are,
-    and the plan says which. `deployer --dry rollback --host NAME` only shows that plan.
+    and the plan says which. `deployer --dry rollback --host NAME` only shows that plan. Of many hosts, one that cannot
+    go back stops no other.
     """
-    entry, _ = entry_of(host, inventory)
+    entries, _ = entries_of(host, inventory)
+    dry = bool(context.config.run.dry)
+    if len(entries) == 1:
+        _back_alone(entries[0], to, wait, json=json, dry=dry)
+        return 0
+    if to not in ("", NOTHING):
+        raise UsageError("a transaction is one host's; many hosts go back by one, or to `nothing`", where=f"--to {to}")
+
+    def back(entry: Entry, tell: Tell) -> Answer:
+        with on_record(entry, say=partial(tell, "")) as record:
+            planned = record.way_back(to or None)
+            if dry:
+                return Answer(plan_document(planned), lambda console: print_plan(console, planned))
+            for warning in planned.warnings:
+                tell("", warning)
+            applied = None if planned.is_empty else record.apply(planned, tell, wait_s=wait)
+        return Answer(deploy_document(planned, applied, None), lambda console: print_applied(console, planned, applied))
+
+    return ask("rollback", entries, back, json=json, at_once=at_once_of(parallel))
+
+
+def _back_alone(entry: Entry, to: str, wait_s: float, *, json: bool, dry: bool) -> None:
     with on_record(entry, say=_say) as record:
         planned = record.way_back(to or None)
-        if context.config.run.dry:
+        if dry:
             print_document(plan_document(planned)) if json else print_plan(result_console(), planned)
             return
         print_warnings(talk_console(), planned)
         applied: Applied | None = None
         if not planned.is_empty:
             with Steps() as steps:
-                applied = record.apply(planned, steps.step, wait_s=wait)
+                applied = record.apply(planned, steps.step, wait_s=wait_s)
             print_notes(talk_console(), applied)
     if json:
         print_document(deploy_document(planned, applied, None))
@@ -53,16 +89,18 @@ def rollback(
 
 
 @task
-def recover(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, wait: int = 0) -> None:
+def recover(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, wait: int = 0) -> int:
     """Finish or take back a deploy that died half way, now; the host does so by itself within minutes."""
-    entry, _ = entry_of(host, inventory)
-    with on_record(entry, say=_say) as record:
-        settled = record.recover(wait_s=wait)
-    if json:
-        print_document(recover_document(entry.name, settled))
-        return
-    for line in settled or ("nothing was left open",):
-        result_console().print(Text.assemble((entry.name, "bold"), f": {line}"), soft_wrap=True)
+    entries, _ = entries_of(host, inventory)
+
+    def settle(entry: Entry, tell: Tell) -> Answer:
+        with on_record(entry, say=partial(tell, "")) as record:
+            settled = record.recover(wait_s=wait)
+        return Answer(
+            recover_document(entry.name, settled), lambda console: print_settled(console, entry.name, settled)
+        )
+
+    return ask("recover", entries, settle, json=json)
 
 
 def _say(line: str) -> None:

@@ -16,7 +16,7 @@ from deployer.errors import UsageError
 from deployer.inventory import Entry
 from deployer.report.benchmark import Row
 from deployer.report.terminal import Steps
-from deployer.rivals import NAMES, rivals
+from deployer.rivals import NAMES, rivals as as_rivals
 from deployer.sandbox import SandboxHost
 from deployer.tasks.bench import machine_of, must_be_positive, publish
 from deployer.tasks.noop import ADDED_RTT_S, through
@@ -39,7 +39,7 @@ with session(replace(entry, host=entry.host.model_copy(update={"ssh": ssh}))) as
 
 
 @task
-def compare(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 3, write: bool = False) -> int:
+def rivals(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 3, write: bool = False) -> int:
     """Let pyinfra and Ansible do what a deploy without a change does, side by side with it, 0, 50 and 100 ms away.
 
     Each is a process of its own from its start to its end, on a fresh connection. All find nothing to change.
@@ -56,7 +56,7 @@ def compare(_context: Context, *, host: str = "blog1", inventory: str = "", runs
         Steps() as steps,
         far_away(local.address, entry.host.ssh.port) as far,
     ):
-        others = rivals(rendered, local, entry.host.ssh.user, Path(folder), steps.say)
+        others = as_rivals(rendered, local, entry.host.ssh.user, Path(folder), steps.say)
         for number in range(1, runs + 1):
             for rtt_s in ADDED_RTT_S:
                 far.rtt_s = rtt_s

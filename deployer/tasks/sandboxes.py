@@ -105,13 +105,14 @@ def inside(_context: Context, *, tree: str = "", command: str = "") -> int:
         return subprocess.run(place.argv(words), check=False).returncode
 
 
-def start(entry: Entry, suite: str = "", kernel: str = "") -> SandboxHost:
+def start(entry: Entry, suite: str = "", kernel: str = "", snapshot: str = "") -> SandboxHost:
     """Make the local VPS of an inventory entry run: its size, its address, a certificate for its names.
 
     Args:
         entry: What is declared.
         suite: Which Debian; empty: the one that comes with the declared versions.
         kernel: Whose kernel it runs on, ``shared`` (as when empty) or ``own``.
+        snapshot: What to start from; empty: a clean Debian.
     """
     names = [name for app in entry.host.apps.values() if app.tls for name in app.server_names]
     hardware = entry.host.hardware
@@ -125,6 +126,7 @@ def start(entry: Entry, suite: str = "", kernel: str = "") -> SandboxHost:
             disk_gib=hardware.disk_gib,
             suite=suite or sandbox.suite_with(declared_series(entry.declaration)),
             kernel=kernel or sandbox.SHARED_KERNEL,
+            snapshot=snapshot or None,
             sudo_password=_sudo_password(entry),
             certificate_names=names,
             say=steps.say,

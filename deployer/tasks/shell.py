@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from invoke import tasks as invoke_tasks
 from invoke.exceptions import Exit
 from rich.text import Text
 
@@ -19,54 +17,17 @@ from deployer.errors import DeployerError, UsageError
 from deployer.inventory import Entry, Inventory, load_inventory
 from deployer.report.error import error_document
 from deployer.report.terminal import print_document, talk_console
+from deployer.tasks.options import as_task
 
 DEFAULT_INVENTORY = "inventories"
 INTERRUPTED = 130
 #: Whoever read stdout has had enough, as `head` does: what a shell says of a program that SIGPIPE ended.
 READER_GONE = 141
 
-#: What each option means, for ``--help``; an option means the same in every task.
-OPTIONS: Mapping[str, str] = {
-    "host": "name of the host in the inventory",
-    "inventory": "inventory file or folder; else $DEPLOYER_INVENTORY, else ./inventories",
-    "json": "one JSON document on stdout, talk on stderr (docs/json.md)",
-    "compare": "sizes to put side by side instead: 1c1g,2c2g,4c4g (512m is MiB)",
-    "setting": "number to follow: mysql.max_connections, or the end of its name; ledger.mysql",
-    "numbers": "show every number, where it comes from and why",
-    "out": "folder to write into; for a plan, the file to keep it in",
-    "plan": "file of a plan that `plan --out` kept: exactly that is applied",
-    "detailed_exitcode": "end with 10 if there is something to change, else with 0",
-    "any_os": "go on even if the operating system is not a supported one",
-    "unit": "units to read, with commas between; else all of the host's",
-    "lines": "how many lines from before (1 to 5000)",
-    "since": "not older than this, as journalctl has it: -1h, today, '2026-05-01 12:00'",
-    "follow": "go on until interrupted",
-    "limit": "how many to list, the newest first (1 to 200)",
-    "to": "transaction to go back to (see `history`), or `nothing`: before the first; else the one before the last",
-    "wait": "how long to wait for another deploy of the host, seconds",
-    "no_verify": "no load test afterwards",
-    "report": "file to write the report to as well, as JSON",
-    "check": "write nothing; end with 1 if the file is out of date",
-    "file": "config to look at: my.cnf, nginx.conf, gunicorn.conf.py, a unit, postgresql.conf, redis.conf...",
-    "dialect": "what the file is, where its name does not tell: mycnf, nginx, unit...; or its reader: mycnf/mysql/8.4",
-    "command": "command to run there instead of a shell",
-    "suite": "bookworm (Debian 12), trixie (13), sid (13 with sid's servers); else as the inventory's versions say",
-    "kernel": "shared (a container, the default) or own (User-Mode Linux: slower, one core, everything its own)",
-    "tree": "name of a Debian tree (sandbox.trees lists them)",
-    "make": "make those that are missing",
-    "all": "every local VPS, and what they share",
-    "runs": "how many times to measure",
-    "only": "the server or the subject that is measured alone, such as mariadb, sockets or statements",
-    "seconds": "how long all services are at their worst together, seconds",
-    "hold_s": "how long the connections are held, seconds",
-    "write": "write the figures into docs/benchmarks.md",
-}
-
 
 def task(function: Callable[..., int | None]) -> Any:
-    """Make a task of a function.
+    """Make a task of a function, by ``as_task``.
 
-    Options have no short names and nothing is positional, so that adding one never changes what a script means.
     The function's result is the exit code; an error of ours is printed once, with its exit code.
     """
 
@@ -94,8 +55,7 @@ def task(function: Callable[..., int | None]) -> Any:
         if code:
             raise Exit(code=code)
 
-    names = list(inspect.signature(function).parameters)[1:]
-    return invoke_tasks.task(run, positional=[], auto_shortflags=False, help={name: OPTIONS[name] for name in names})
+    return as_task(run)
 
 
 def print_error(error: DeployerError) -> None:
@@ -116,15 +76,27 @@ def entry_of(host: str, inventory: str) -> tuple[Entry, Inventory]:
     """Find a host.
 
     Raises:
-        UsageError: No host was named, or there is none of that name.
+        UsageError: No host was named, or there is none of that name, or it is the name of several.
+    """
+    entries, found = entries_of(host, inventory)
+    if len(entries) > 1:
+        raise UsageError(f"this task is about one host, --host names {len(entries)}", where=f"--host {host}")
+    return entries[0], found
+
+
+def entries_of(host: str, inventory: str) -> tuple[tuple[Entry, ...], Inventory]:
+    """Find the hosts of a list of names, at least one.
+
+    Raises:
+        UsageError: No host was named, or a name is of none.
     """
     found = read_inventory(inventory)
-    if not host:
+    if not host.strip(", "):
         known = ", ".join(found.entries) or "none"
         raise UsageError(
             "which host? --host is missing", where="--host", next_step=f"--host NAME; the inventory has: {known}"
         )
-    return found.entry(host), found
+    return found.chosen(host), found
 
 
 def flush() -> None:

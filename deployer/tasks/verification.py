@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -41,17 +41,34 @@ def run_verify(entry: Entry, *, quiet: bool) -> tuple[dict[str, Any], int]:
     return report.document(verdict, started_at=started_at, host=entry.name), EXIT_CODES[verdict.outcome]
 
 
+def load_test(entry: Entry, tell: Callable[[str, str], None]) -> tuple[dict[str, Any], int, str]:
+    """Load-test one of many hosts: its verdict as a document, the exit code that it means, and its text.
+
+    Args:
+        entry: The host.
+        tell: Gets each phase and what there is to say of it.
+    """
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    verdict = _proved(entry, None, tell)
+    document = report.document(verdict, started_at=started_at, host=entry.name)
+    return document, EXIT_CODES[verdict.outcome], report.text(verdict, colour=result_console().is_terminal)
+
+
 def loaded(entry: Entry, phases: Phases | None = None) -> Verdict:
     """Load-test a host with its progress shown; the generator keeps off the processors of a local VPS."""
-    local = local_vps(entry)
     with Steps() as steps:
-        return prove(
-            entry,
-            phases=phases,
-            generator_cpus=sandbox.generator_cpus(local) if local else (),
-            host_cpus=local.cpus if local else (),
-            on_phase=steps.step,
-        )
+        return _proved(entry, phases, steps.step)
+
+
+def _proved(entry: Entry, phases: Phases | None, on_phase: Callable[[str, str], None]) -> Verdict:
+    local = local_vps(entry)
+    return prove(
+        entry,
+        phases=phases,
+        generator_cpus=sandbox.generator_cpus(local) if local else (),
+        host_cpus=local.cpus if local else (),
+        on_phase=on_phase,
+    )
 
 
 def local_vps(entry: Entry) -> SandboxHost | None:

@@ -16,6 +16,7 @@ from deployer.allocate import allocate
 from deployer.compare import compare, sizes_of
 from deployer.doctor import Diagnosis
 from deployer.explain import explain
+from deployer.fleet import WORST_FIRST
 from deployer.inventory import load_inventory
 from deployer.plan import Change, Plan
 from deployer.record import History
@@ -26,6 +27,7 @@ from deployer.report import (
     doctor as doctor_report,
     error as error_report,
     explain as explain_report,
+    fleet as fleet_report,
     lint as lint_report,
     plan as plan_report,
     record as record_report,
@@ -108,6 +110,7 @@ def test_every_schema_has_a_chapter_and_an_example():
     schemas |= {error_report.SCHEMA, lint_report.SCHEMA, compare_report.SCHEMA, explain_report.SCHEMA}
     schemas |= {doctor_report.SCHEMA, condition_report.STATUS_SCHEMA, condition_report.DRIFT_SCHEMA}
     schemas |= {record_report.HISTORY_SCHEMA, record_report.RECOVER_SCHEMA}
+    schemas |= {fleet_report.SCHEMA}
     assert set(examples()) == schemas
     assert set(re.findall(r"^## (deployer/\S+)", JSON_PAGE, re.MULTILINE)) == schemas
 
@@ -138,6 +141,7 @@ def documents() -> dict[str, dict[str, object]]:
         condition_report.drift_document("test1", (), ()),
         record_report.history_document("test1", History((), (), None)),
         record_report.recover_document("test1", ()),
+        fleet_report.fleet_document(fleet_report.FleetReport("status", ())),
         error_report.error_document(errors.UsageError("there is no such host")),
     ]
     return {str(document["schema"]): document for document in found}
@@ -150,6 +154,18 @@ def test_every_field_is_described_and_in_the_example(schema):
     chapter = JSON_PAGE.split(f"## {schema}\n")[1].split("\n## ")[0].split("```json")[0]
     for field in document:
         assert f"`{field}`" in chapter, f"{schema} does not describe {field}"
+
+
+def test_every_field_of_a_host_of_a_fleet_is_described_and_in_the_example():
+    report = fleet_report.FleetReport("status", (fleet_report.HostOutcome(host="web1", state="not begun"),))
+    fields = list(fleet_report.fleet_document(report)["hosts"][0])
+    assert [list(one) for one in examples()[fleet_report.SCHEMA]["hosts"]] == [fields] * 3
+    chapter = JSON_PAGE.split(f"## {fleet_report.SCHEMA}\n")[1].split("\n## ")[0]
+    for field in fields:
+        assert f"`hosts[].{field}`" in chapter
+    order = re.search(r"worst first: ([\d, ]+\d)", JSON_PAGE)
+    assert order
+    assert tuple(int(code) for code in order[1].split(", ")) == WORST_FIRST
 
 
 def test_the_worked_example_is_the_budget_of_today():

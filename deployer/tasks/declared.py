@@ -1,0 +1,60 @@
+"""Tasks, declared without being imported: a list or a help text pays for nothing that only a running task needs.
+
+What a list shows stands in the task's own source: its name, its options with their defaults, what it says of itself.
+So it is read from there, and the module is imported once one of its tasks runs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import partial
+from importlib import import_module
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+from deployer.tasks.options import as_task
+
+#: What marks a task in a source.
+_DECORATOR = "task"
+
+
+def declared(module: str) -> dict[str, Any]:
+    """Give the tasks of a module of this package, by name, in their order.
+
+    Raises:
+        ValueError: A default is more than a literal.
+    """
+    path = Path(__file__).with_name(f"{module}.py")
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return {one.name: _task(f"{__package__}.{module}", one) for one in _functions(tree)}
+
+
+def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            marks = [mark.id for mark in node.decorator_list if isinstance(mark, ast.Name)]
+            if _DECORATOR in marks:
+                yield node
+
+
+def _task(module: str, node: ast.FunctionDef) -> Any:
+    def run(*arguments: Any, **options: Any) -> None:
+        getattr(import_module(module), node.name)(*arguments, **options)
+
+    run.__name__ = run.__qualname__ = node.name
+    run.__doc__ = ast.get_docstring(node)
+    run.__dict__["__signature__"] = _signature(node)
+    return as_task(run)
+
+
+def _signature(node: ast.FunctionDef) -> Signature:
+    """Read a task's signature: the context, and options by name alone."""
+    given = [Parameter(one.arg, Parameter.POSITIONAL_OR_KEYWORD) for one in node.args.args]
+    option = partial(Parameter, kind=Parameter.KEYWORD_ONLY)
+    options = [
+        option(one.arg, default=Parameter.empty if default is None else ast.literal_eval(default))
+        for one, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    ]
+    return Signature([*given, *options])
