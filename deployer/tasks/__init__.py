@@ -12,6 +12,7 @@ from deployer.tasks import (
     demo,
     development,
     doctor,
+    faults,
     fill,
     hosts,
     noop,
@@ -46,5 +47,6 @@ benchmarks.add_task(fill.fill_host, name="fill")
 benchmarks.add_task(noop.noop)
 benchmarks.add_task(rivals.compare, name="rivals")
 benchmarks.add_task(binaries.servers)
+benchmarks.add_task(faults.faults)
 namespace.add_collection(benchmarks)
 namespace.add_collection(Collection.from_module(development, name="dev"))

@@ -76,6 +76,7 @@ systemctl stop 'deployer-return-*' 2>/dev/null
 systemctl disable --now --quiet tx-app nginx 2>/dev/null
 rm -rf /etc/systemd/system/tx-app.service /etc/tx /etc/nginx/current-site /srv/site /srv/releases /var/lib/deployer
 cmp -s /root/nginx.conf /etc/nginx/nginx.conf || cp -a /root/nginx.conf /etc/nginx/nginx.conf
+find /etc -name deployer-return.service -delete
 find /etc /srv -name '.*.new' -delete -o -name '.*.dpkg-old' -delete
 userdel txapp 2>/dev/null
 mariadb -f -e "DROP DATABASE IF EXISTS tx_one; DROP DATABASE IF EXISTS tx_two; DROP USER IF EXISTS txapp@localhost"
@@ -228,7 +229,7 @@ class SweptHost:
             after[gone] = {"kind": "absent"}
         plan.doc["files"] = [{"path": path, "before": seen["files"][path], "after": after[path]} for path in after]
         plan.doc["last_transaction"] = seen["last_transaction"]
-        app = APP.replace("SAYS", f"app {says or version}").encode()
+        app = APP.replace("SAYS", f"app {version}").encode()
         release = {"app": "tx", "path": f"/srv/releases/{version}", "user": "txapp"}
         plan.doc["releases"] = [{**release, "blob": plan.blob(tar_of({"app.py": app}))}]
         plan.doc["packages"] = ["nginx-light", *([PACKAGE] if package else [])]
