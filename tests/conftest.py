@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from deployer import sandbox as local
-from deployer.faultcounts import WRONG, counted, sentence
+from deployer.report.faultcounts import WRONG, counted, sentence
 from deployer.sandbox import SandboxError, SandboxHost
 from deployer.sandbox.places import places
 

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from invoke.context import Context
 
 from deployer.errors import UsageError, VerificationFailed
-from deployer.faultcounts import WRONG, counted, sentence, table
 from deployer.report.benchmark import put_into
+from deployer.report.faultcounts import WRONG, counted, sentence, table
 from deployer.report.terminal import result_console
 from deployer.tasks.bench import FIGURES
 from deployer.tasks.shell import task

@@ -37,7 +37,7 @@ def sentence(counts: Iterable[Mapping[str, int]]) -> str:
 def table(counts: Mapping[str, Mapping[str, int]]) -> str:
     """Give the counts as a table in Markdown, a line for each fault."""
     head = ("fault", "cases", "old", "new", "said unknown, then old or new", "wrong")
-    lines = [head]
+    lines: list[tuple[str, ...]] = [head]
     for fault, of in counts.items():
         unknown = sum(count for end, count in of.items() if end.endswith("unknown"))
         figures = (sum(of.values()), of.get("old", 0), of.get("new", 0), unknown, of.get(WRONG, 0))
