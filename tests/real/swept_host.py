@@ -74,7 +74,8 @@ mkdir -p /etc/tx; rmdir /etc/tx; sysctl -q -w {SYSCTL}=1
 TO_NOTHING = f"""
 systemctl stop 'deployer-return-*' 2>/dev/null
 systemctl disable --now --quiet tx-app nginx 2>/dev/null
-rm -rf /etc/systemd/system/tx-app.service /etc/tx /etc/nginx/current-site /srv/site /srv/releases /var/lib/deployer
+rm -rf /etc/systemd/system/tx-app.service /etc/sysctl.d/60-tx.conf
+rm -rf /etc/tx /etc/nginx/current-site /srv/site /srv/releases /var/lib/deployer
 cmp -s /root/nginx.conf /etc/nginx/nginx.conf || cp -a /root/nginx.conf /etc/nginx/nginx.conf
 find /etc -name deployer-return.service -delete
 find /etc /srv -name '.*.new' -delete -o -name '.*.dpkg-old' -delete
@@ -88,9 +89,9 @@ systemctl reset-failed
 #: What is live, as text that can be compared; a dot file beside a target is not.
 LIVE = f"""
 cd /
-find etc/nginx etc/systemd etc/tx srv/site ! -type d ! -name '.*' ! -name 'deployer-return.service' \\
+find etc/nginx etc/systemd etc/sysctl.d etc/tx srv/site ! -type d ! -name '.*' ! -name 'deployer-return.service' \\
     -printf '%p %M %u:%g %l mtime=%T@\\n' 2>/dev/null | sort
-find etc/nginx etc/systemd etc/tx srv/site -type f ! -name '.*' ! -name 'deployer-return.service' \\
+find etc/nginx etc/systemd etc/sysctl.d etc/tx srv/site -type f ! -name '.*' ! -name 'deployer-return.service' \\
     -exec sha256sum {{}} + 2>/dev/null | sort
 systemctl show -p Id,UnitFileState,ActiveState {" ".join(UNITS)}
 mariadb -N -e "SHOW DATABASES; SELECT user, host FROM mysql.user WHERE user = 'txapp'"
@@ -214,6 +215,7 @@ class SweptHost:
             "/etc/nginx/nginx.conf": nginx,
             "/srv/site/index.html": "site VERSION\n",
             f"/etc/tx/only-{version}.conf": "VERSION\n",
+            "/etc/sysctl.d/60-tx.conf": f"{SYSCTL} = {VERSIONS.index(version)}\n",
             "/etc/systemd/system/tx-app.service": UNIT.replace("PROGRAM", program),
         }
         links = {"/etc/nginx/current-site": f"/srv/releases/{version}"}
