@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from deployer import sandbox as local
+from deployer.report.faultcounts import WRONG, counted, sentence
 from deployer.sandbox import SandboxError, SandboxHost
 from deployer.sandbox.places import places
 
@@ -40,6 +42,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("real"):
             item.add_marker(reason)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-cases", type=Path, help="write each case of the fault sweep and its result here, as JSON")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases of the fault sweep ran, and how the hosts were afterwards."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    told = [dict(report.user_properties) for report in reports if report.when == "call"]
+    cases = [(str(one["fault"]), str(one.get("host_is", WRONG))) for one in told if "fault" in one]
+    if cases:
+        terminalreporter.write_line(f"fault sweep, {sentence(counted(cases).values())}")
+    file = terminalreporter.config.getoption("--fault-cases")
+    if file:
+        file.write_text(json.dumps(cases))
 
 
 class Hosts:

@@ -9,6 +9,7 @@ from .outcome import Attempt, Outcome
 
 def finish_commit(journal: Journal) -> None:
     """Do what follows the point of no return: the manifest, the kept files, the timer, the audit line."""
+    journal.free_reserve()  # it was for a return; on a full disk it is what the rest needs
     staging.keep_former(journal)
     manifest.save(journal.doc["manifest"])
     returntimer.disarm(journal)

@@ -83,5 +83,6 @@ def unlink_quietly(path: str) -> None:
     """Remove a file or link if it is there."""
     try:
         os.unlink(path)
-    except FileNotFoundError:
-        return
+    except OSError:
+        if os.path.lexists(path):  # a read-only file system refuses before it looks whether there is anything
+            raise

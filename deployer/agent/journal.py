@@ -97,9 +97,13 @@ class Journal:
         durable.write_document(f"{self.directory}/journal.json", self.doc)
 
     def move(self, state: str) -> None:
-        """Enter a state, durably."""
-        self.doc["state"] = state
-        self.save()
+        """Enter a state, durably, or stay in the one before: what is on the disk decides who returns the host."""
+        before, self.doc["state"] = self.doc["state"], state
+        try:
+            self.save()
+        except OSError:
+            self.doc["state"] = before
+            raise
 
     def free_reserve(self) -> None:
         """Give back the space that was kept for this moment."""

@@ -34,8 +34,28 @@ def observe(names: Iterable[str], refused: Mapping[str, str]) -> dict[str, dict[
     }
 
 
+def note(wanted: Iterable[Mapping[str, Any]], journal: Journal) -> None:
+    """Note the values that are to change.
+
+    To be done before the swap: from there on a boot may set what a new file in sysctl.d says, whatever we came to.
+
+    Args:
+        wanted: The plan's list: `name`, `value`, `least` (more is fine).
+        journal: Gets what is there now.
+
+    Raises:
+        Refusal: A name or a value that is not plain.
+    """
+    for entry in wanted:
+        name, value = entry["name"], _checked_value(entry["value"])
+        before = _read(name)
+        if before is not None and not is_enough(before, value, least=bool(entry.get("least"))):
+            _note(name, before, journal)
+    journal.save()
+
+
 def settle(wanted: Iterable[Mapping[str, Any]], journal: Journal) -> None:
-    """Write the values that the kernel does not have yet, each noted before it is written.
+    """Write the values that the kernel does not have yet; one that was not noted is noted before.
 
     Args:
         wanted: The plan's list: `name`, `value`, `least` (more is fine).
@@ -52,7 +72,7 @@ def settle(wanted: Iterable[Mapping[str, Any]], journal: Journal) -> None:
             continue
         problem = "this kernel has no such setting"
         if before is not None:
-            journal.doc["sysctls"].append({"name": name, "before": before})
+            _note(name, before, journal)
             journal.save()
             problem = _change(name, before, value)
         if problem:
@@ -65,8 +85,8 @@ def settle(wanted: Iterable[Mapping[str, Any]], journal: Journal) -> None:
 
 def put_back(journal: Journal, attempt: Callable[[Callable[[], object], str, str], object]) -> None:
     """Write the values that were there before; may be done again."""
-    for note in reversed(journal.doc.get("sysctls", [])):
-        name, before = note["name"], note["before"]
+    for noted in reversed(journal.doc.get("sysctls", [])):
+        name, before = noted["name"], noted["before"]
         if _read(name) != before:
             attempt(partial(_restore, name, before), f"{name} cannot be put back", f"sysctl -w {name}='{before}'")
 
@@ -76,6 +96,11 @@ def is_enough(running: str, wanted: str, *, least: bool) -> bool:
     if least and running.isdigit() and wanted.isdigit():
         return int(running) >= int(wanted)
     return running == wanted
+
+
+def _note(name: str, before: str, journal: Journal) -> None:
+    if all(noted["name"] != name for noted in journal.doc["sysctls"]):
+        journal.doc["sysctls"].append({"name": name, "before": before})
 
 
 def _restore(name: str, before: str) -> None:

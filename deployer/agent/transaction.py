@@ -133,6 +133,7 @@ class _Transaction:
             validate.staged(plan.get("validators", []), journal, progress)
         self._enter("journal")
         staging.keep(journal)
+        sysctls.note(plan.get("sysctls", []), journal)
         self._enter("arm")
         returntimer.arm(journal, float(plan["return_after_s"]))
         journal.move("armed")

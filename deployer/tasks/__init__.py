@@ -15,7 +15,7 @@ PLAIN = ("hosts", "configs", "condition", "record", "doctor", "demo")
 #: Modules whose tasks go by the name of a collection before their own.
 COLLECTIONS = {
     "sandbox": ("sandboxes",),
-    "bench": ("bench", "benchfleet", "binaries", "fill", "noop", "rivals"),
+    "bench": ("bench", "benchfleet", "binaries", "faults", "fill", "noop", "rivals"),
     "dev": ("development",),
 }
 

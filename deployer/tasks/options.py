@@ -48,6 +48,7 @@ OPTIONS: Mapping[str, str] = {
     "seconds": "how long all services are at their worst together, seconds",
     "hold_s": "how long the connections are held, seconds",
     "write": "write the figures into docs/benchmarks.md",
+    "bounded": "only the cases that make test runs",
 }
 
 

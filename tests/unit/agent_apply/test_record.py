@@ -1,6 +1,7 @@
 """The journal, the manifest, the lock and what is made once: the host's record of deploys."""
 
 import json
+import shutil
 import stat
 import threading
 import time
@@ -176,3 +177,12 @@ def test_a_programs_output_is_bounded_and_its_environment_is_not_ours(monkeypatc
 def test_a_signal_is_told_apart_from_a_status():
     assert command.run(["sh", "-c", "exit 9"], timeout_s=20).status == 9
     assert command.run(["sh", "-c", "kill -9 $$"], timeout_s=20).status == -9
+
+
+def test_a_state_that_does_not_reach_the_disk_is_not_entered(host):
+    record = journal.Journal.create("t1", "me@here")
+    record.move("armed")
+    shutil.rmtree(record.directory)  # as a full disk would, it keeps the record from being written
+    with pytest.raises(OSError, match="journal"):
+        record.move("committed")
+    assert record.state == "armed"  # so the host is returned, as the timer would, which reads the disk

@@ -50,6 +50,15 @@ def test_a_return_writes_the_first_value_whatever_became_of_it(kernel):
         assert (kernel / "somaxconn").read_text() == "128\n"
 
 
+def test_a_return_undoes_what_a_boot_made_of_the_new_files(kernel):
+    record = Journal.create("t1", "me")
+    sysctls.note([{"name": "net.core.somaxconn", "value": "4096"}, {"name": "net.core.none", "value": "1"}], record)
+    assert Journal.load("t1").doc["sysctls"] == [{"name": "net.core.somaxconn", "before": "128"}]
+    (kernel / "somaxconn").write_text("4096\n")  # the power was cut right after the swap
+    sysctls.put_back(record, Attempt(Outcome()))
+    assert (kernel / "somaxconn").read_text() == "128\n"
+
+
 def test_a_return_that_is_refused_is_told_with_what_to_do(kernel):
     record = settle(("net.core.somaxconn", "4096"))
     (kernel / "somaxconn").unlink()
