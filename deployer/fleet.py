@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from deployer.access import login_of
 from deployer.apply import Applied
-from deployer.deploy import Desired, connected, desired, login_of
+from deployer.deploy import Desired, connected, desired
 from deployer.errors import DeployerError, FactsMismatch
 from deployer.inventory import Entry
 from deployer.plan import Plan
