@@ -23,6 +23,8 @@ class Item:
         reloads: Units that read it again on a reload.
         restarts: Units that have to be restarted for it.
         takes_over: What changes for who has a file of their own there, for people.
+        source: Where a secret is read, in words; empty for all that is no secret. Its content is not in an item.
+        proof: Of a secret: what the host answers if it has the very same.
     """
 
     path: str
@@ -31,12 +33,16 @@ class Item:
     reloads: tuple[str, ...]
     restarts: tuple[str, ...]
     takes_over: str = ""
+    source: str = ""
+    proof: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """What a unit's hash is made of."""
+        """What a unit's hash is made of; of a secret not its value, which could be guessed from a hash on record."""
         if self.after["kind"] == "link":
             return f"link:{self.after['target']}"
+        if self.source:
+            return f"secret {self.after['mode']} {self.after['owner']}:{self.after['group']}"
         return f"{self.after['sha256']} {self.after['mode']} {self.after['owner']}:{self.after['group']}"
 
 
@@ -79,8 +85,16 @@ def placed(rendered: Rendered, releases: Sequence[Release]) -> tuple[PlacedRelea
     return tuple(PlacedRelease(wanted, by_app[wanted.app]) for wanted in rendered.wanted.releases)
 
 
-def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, ...]:
-    """List every path of ours: files, links, and the links that make a release live; sorted by path."""
+def items(
+    rendered: Rendered, releases: Iterable[PlacedRelease], proofs: Mapping[str, str] | None = None
+) -> tuple[Item, ...]:
+    """List every path of ours: files, secrets from outside, links, and those that make a release live; by path.
+
+    Args:
+        rendered: What the host shall have.
+        releases: The apps' sources.
+        proofs: Of each secret from outside, by its path; without, none is as wanted.
+    """
     found = [
         Item(
             file.path,
@@ -98,6 +112,11 @@ def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, 
         )
         for file in rendered.files
     ]
+    for secret in rendered.wanted.secrets:
+        if secret.source:
+            after = {"kind": "file", "mode": "0600", "owner": "root", "group": "root", "secret": True}
+            proof = (proofs or {}).get(secret.path, "")
+            found.append(Item(secret.path, after, None, (), secret.restarts, source=secret.source, proof=proof))
     for link in rendered.links:
         after = {"kind": "absent"} if link.target is None else {"kind": "link", "target": link.target}
         found.append(Item(link.path, after, None, link.reloads, link.restarts))

@@ -20,7 +20,7 @@ PATIENCE_S = 120
 def doctor(_context: Context, *, host: str = "", inventory: str = "", json: bool = False) -> int:
     """Ask the servers of a host what they really run with, and compare it with the budget. Changes nothing."""
     entry, found = entry_of(host, inventory)
-    with session(entry, template_folders=found.template_folders, say=_say) as connected:
+    with session(entry, template_folders=found.template_folders, say=_say, with_secrets=False) as connected:
         rendered = connected.wanted.rendered
         diagnosis = diagnose(rendered, connected.agent.call(question(rendered), timeout_s=PATIENCE_S))
     if json:
