@@ -34,7 +34,7 @@ def inside_the_source(path: str) -> str:
     """Refuse a path that does not name something inside an app's source; give it back as it is.
 
     Raises:
-        ValueError: It is absolute, leads out of the source, or is the source itself.
+        ValueError: It is absolute, leads out of the source, is the source itself, or looks like an option.
     """
     parts = PurePosixPath(path).parts
     if path.startswith("/"):
@@ -43,6 +43,8 @@ def inside_the_source(path: str) -> str:
         raise ValueError(f"{path} may lead out of the source of the app; write the way to it without ..")
     if not parts:
         raise ValueError(f"{path} is the source itself; name a file in it")
+    if path.startswith("-"):
+        raise ValueError(f"{path} would be taken for an option by what runs it; write ./{path}")
     return path
 
 

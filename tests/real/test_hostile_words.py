@@ -11,8 +11,8 @@ from site_on_vps import Site
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 
 TRICKS = [
-    'a" b', "a' b\" c", "{{ 7*7 }}", "{% for %}", "%n", "%%", "50%", "$(touch /tmp/planted)", "`touch /tmp/planted`",
-    "$HOME", "${HOME}", "$$", "$", ";", "; touch /tmp/planted", "| id", "\\", "a\\", "\\n", "\\x41", "#x", " a ", "-rf",
+    'a" b', "a' b\" c", "{{ 7*7 }}", "{% for %}", "%n", "%%", "50%", "$(touch /var/tmp/planted)", "`touch /var/tmp/planted`",
+    "$HOME", "${HOME}", "$$", "$", ";", "; touch /var/tmp/planted", "| id", "\\", "a\\", "\\n", "\\x41", "#x", " a ", "-rf",
     "--exec=/bin/sh", "+/bin/sh", "a\u2028b", "grüße 🦄", '"', "'", "x" * 900,
 ]  # fmt: skip
 #: Writes down what it was given; then, as a migration, does the migration's work.
@@ -55,5 +55,5 @@ def test_every_word_arrives_as_it_was_written(site: Site) -> None:
     assert {line for line in running if line.startswith("TRICK_")} == {
         f"{name}={one}" for name, one in variables.items()
     }
-    assert site.host.sh("ls /tmp/planted /tmp/systemd-private-*/tmp/planted 2>/dev/null; true") == ""
+    assert site.host.sh("ls /var/tmp/planted /var/tmp/systemd-private-*/tmp/planted 2>/dev/null; true") == ""
     assert site.run("plan", "--detailed-exitcode").returncode == 0
