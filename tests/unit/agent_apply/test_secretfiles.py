@@ -85,6 +85,14 @@ def test_a_secret_goes_live_0600_and_only_its_mark_is_written_down(host):
     assert not (host / "var/lib/deployer/former").exists()
 
 
+def test_one_that_the_host_made_and_is_given_from_now_on_is_not_kept_for_good(host):
+    (host / PATH[1:]).write_text("made here")
+    deployed(host, MARKER, "t1")
+    assert (host / PATH[1:]).read_text() == MARKER
+    assert (host / "var/lib/deployer/transactions/t1/before/0").read_text() == "made here"
+    assert not (host / "var/lib/deployer/former").exists()
+
+
 def test_a_mark_is_of_this_host_this_path_and_this_value(host):
     assert secretfiles.mark(PATH, b"x") is None
     secretfiles.make_key()

@@ -171,6 +171,26 @@ def test_a_child_that_keeps_the_output_open_holds_nobody_up(tmp_path):
     assert time.monotonic() - began < 3
 
 
+def test_what_a_program_complains_of_is_shown_to_nobody_and_does_not_block_it(tmp_path, capfd):
+    complaints = f"i=0; while [ $i -lt 9000 ]; do echo {MARKER} >&2; i=$((i+1)); done; echo x"
+    assert printed_by(["sh", "-c", complaints], tmp_path, limit_bytes=10, timeout_s=20) == b"x\n"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def typed():
+    """Somebody types into this process."""
+    end, ours = os.pipe()
+    before = os.dup(0)
+    os.write(ours, b"typed\n")
+    os.dup2(end, 0)
+    yield
+    os.dup2(before, 0)
+    for one in (end, ours, before):
+        os.close(one)
+
+
+@pytest.mark.usefixtures("typed")
 def test_a_program_has_no_terminal_and_no_input(tmp_path):
     program(tmp_path, "asks", 'read answer; (: < /dev/tty) 2>/dev/null && echo terminal; echo "<$answer>"')
     assert value(tmp_path, command=("./asks",)) == "<>"
