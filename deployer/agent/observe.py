@@ -38,7 +38,7 @@ def run(request: Document) -> Document:
         "facts": facts.gather(),
         "files": {
             wanted["path"]: _secret(wanted["path"], request.get("nonce"), recorded.get("owned") or {})
-            if wanted.get("secret") or secretfiles.is_secret(wanted["path"])
+            if secretfiles.is_secret(wanted["path"])
             else _compared(wanted, budget)
             for wanted in request.get("files", ())
         },
@@ -60,7 +60,7 @@ def run(request: Document) -> Document:
 def _compared(wanted: Document, budget: List[int]) -> Document:
     state, size_bytes = _state(wanted["path"])
     same = state.get("sha256") == wanted.get("sha256")
-    if state["kind"] != "file" or same or size_bytes > min(CONTENT_LIMIT_BYTES, budget[0]):
+    if state["kind"] != "file" or same or wanted.get("secret") or size_bytes > min(CONTENT_LIMIT_BYTES, budget[0]):
         return state
     try:
         with open(wanted["path"], "rb") as file:
