@@ -11,9 +11,9 @@ from site_on_vps import Site
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 
 TRICKS = [
-    'a" b', "a' b\" c", "{{ 7*7 }}", "{% for %}", "%n", "%%", "50%", "$HOME", "${HOME}", "$$", "$", ";", "| id", "#x", " a ",
+    'a" b', "a' b\" c", "{{ 7*7 }}", "{% for %}", "%n", "%%", "50%", "$HOME", "${HOME}", "$$", "$", ";", "| id", "#x",
     "$(touch /var/tmp/planted)", "`touch /var/tmp/planted`", "; touch /var/tmp/planted", "\\", "a\\", "\\n", "\\x41",
-    "-rf", "--exec=/bin/sh", "+/bin/sh", "a\u2028b", "grüße 🦄", '"', "'", "x" * 900,
+    " a ", "-rf", "--exec=/bin/sh", "+/bin/sh", "a\u2028b", "grüße 🦄", '"', "'", "x" * 900,
 ]  # fmt: skip
 #: Writes down what it was given; then, as a migration, does the migration's work.
 ECHO = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import textwrap
 import time
 import traceback
 from pathlib import Path
@@ -226,6 +227,14 @@ def test_a_secret_with_no_source_is_made_on_the_host(tmp_path):
     assert secrets_of_apps(found) == {}
     assert set(found.host.apps["blog"].secret_sources) == {"a", "b"}
     assert str(AppSecret(name="b")) == "the host itself"
+
+
+def test_what_the_documentation_shows_is_taken(tmp_path):
+    page = (Path(__file__).parents[3] / "docs/secrets.md").read_text()
+    shown = page.partition("```yaml\nsecrets:\n")[2].partition("```")[0]
+    found = entry(tmp_path, "\n" + textwrap.indent(shown, " " * 8))
+    ways = [source.way if source else None for source in found.host.apps["blog"].secret_sources.values()]
+    assert ways == [None, "env", "file", "command", "age", "sops"]
 
 
 def test_the_sudo_password_takes_the_same_form(tmp_path):
