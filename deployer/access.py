@@ -16,6 +16,7 @@ from pathlib import Path
 from deployer.errors import UsageError
 from deployer.inventory.models import Entry
 from deployer.secret import Secret
+from deployer.secretvalues import read_secrets
 from deployer.transport import Login, sshconfig
 from deployer.transport.login import key_is_there
 from deployer.transport.sshconfig import Hop, Reading
@@ -31,6 +32,7 @@ def login_of(entry: Entry, environ: Mapping[str, str] = os.environ) -> Login:
 
     Raises:
         UsageError: The variable that is to hold the sudo password is not set, or ssh_config cannot be used.
+        InventoryError: The password cannot be read where ``sudo_password`` says it is.
     """
     ssh = entry.host.ssh
     password = _sudo_password(entry, environ)
@@ -51,7 +53,11 @@ def login_of(entry: Entry, environ: Mapping[str, str] = os.environ) -> Login:
 
 
 def _sudo_password(entry: Entry, environ: Mapping[str, str]) -> Secret | None:
-    name = entry.host.ssh.sudo_password_env
+    ssh = entry.host.ssh
+    if ssh.sudo_password is not None:
+        wanted = {"sudo": (f"hosts.{entry.name}.ssh.sudo_password", ssh.sudo_password)}
+        return read_secrets(wanted, entry, environ)["sudo"]
+    name = ssh.sudo_password_env
     if name is None:
         return None
     text = environ.get(name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from deployer.hardware import Declared
+from deployer.references import AppSecret, SecretName, SecretSource
 
 #: Names that end up in paths, unit names, Linux users and database identifiers alike, so the strictest of them rules.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,15}$")]
@@ -32,7 +34,7 @@ def inside_the_source(path: str) -> str:
     """Refuse a path that does not name something inside an app's source; give it back as it is.
 
     Raises:
-        ValueError: It is absolute, leads out of the source, or is the source itself.
+        ValueError: It is absolute, leads out of the source, is the source itself, or looks like an option.
     """
     parts = PurePosixPath(path).parts
     if path.startswith("/"):
@@ -41,6 +43,8 @@ def inside_the_source(path: str) -> str:
         raise ValueError(f"{path} may lead out of the source of the app; write the way to it without ..")
     if not parts:
         raise ValueError(f"{path} is the source itself; name a file in it")
+    if path.startswith("-"):
+        raise ValueError(f"{path} would be taken for an option by what runs it; write ./{path}")
     return path
 
 
@@ -163,8 +167,14 @@ class App(Declared):
     """Path that log-ins are posted to; visitors get only a few tries a minute there."""
     internet: bool = True
     """Whether the app itself may open connections to other machines; false takes the network away from it."""
-    secrets: tuple[Token, ...] = ()
-    """Secrets generated on the host and given to the app as systemd credentials: [session_secret]."""
+    secrets: tuple[SecretName | AppSecret, ...] = ()
+    """Secrets, given to the app as systemd credentials: [session_secret, {name: stripe_key, env: STRIPE_KEY}]."""
+
+    @property
+    def secret_sources(self) -> Mapping[str, SecretSource | None]:
+        """Give each secret's source by its name; None: the host makes it."""
+        named = (AppSecret(name=one) if isinstance(one, str) else one for one in self.secrets)
+        return {one.name: one if one.way else None for one in named}
 
     @property
     def runners(self) -> tuple[str, ...]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import getpass
 import io
-import secrets
 import socket
 import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 from deployer.plan import Plan
+from deployer.secret import Secret
 from deployer.transport import Agent
 
 #: A first deploy on a slow link and a slow disk, s.
@@ -42,6 +43,7 @@ def apply(
     on_step: Callable[[str, str], None],
     *,
     wait_s: float = 0.0,
+    secrets: Mapping[str, Secret] | None = None,
 ) -> Applied:
     """Make the host what the plan says, or leave it as it was.
 
@@ -52,6 +54,7 @@ def apply(
             fetches wheels itself that are not there.
         on_step: Gets step and message as they come.
         wait_s: How long to wait for another deploy that is at work on the host, s.
+        secrets: Values of secrets from outside, by their paths on the host; only those of the plan are sent.
 
     Raises:
         DeployerError: Of the class that says what the host's state is.
@@ -60,6 +63,8 @@ def apply(
     document["releases"] = [_with_packages(release, fetched) for release in document["releases"]]
     blobs = {**plan.blobs, **{_packages_blob(app): packed for app, packed in fetched.items()}}
     request = {"op": "apply", "transaction": transaction_name(), "who": who(), "wait_s": wait_s, "plan": document}
+    # in the request and not beside the other files: those lie in temporary files on both sides, this in memory alone
+    request["secrets"] = {path: (secrets or {})[path].reveal() for path in plan.given_secrets}
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event.get("event") == "step":
@@ -74,7 +79,7 @@ def apply(
 
 def transaction_name() -> str:
     """Name a transaction so that names sort by time and never collide."""
-    return time.strftime("%Y%m%dt%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+    return time.strftime("%Y%m%dt%H%M%S", time.gmtime()) + "-" + token_hex(3)
 
 
 def who() -> str:

@@ -18,6 +18,9 @@ RESERVED_APPS = frozenset({service.name for service in SERVICES} | {"deploy", "s
 #: Variables that would undo what the budget gave, and the key that pins it instead.
 OWN_ENVIRONMENT = {"DB_POOL_SIZE": "pool_size", "REDIS_POOL_SIZE": "pool_size"}
 
+#: The credential by which an app knows the password of its database on this host.
+OWN_CREDENTIAL = "database_password"
+
 #: Where in the host's entry, and what.
 Place = tuple[str | int, ...]
 Found = Iterator[tuple[Place, str]]
@@ -29,7 +32,7 @@ def contradictions(declaration: Declaration) -> Found:
     Args:
         declaration: The host, right in form.
     """
-    for check in (_apps, _temporary_files, _server_names, _servers, _uses, _pools):
+    for check in (_apps, _secrets, _temporary_files, _server_names, _servers, _uses, _pools):
         yield from check(declaration)
     for service in SERVICES:
         yield from service.contradictions(declaration)
@@ -57,6 +60,19 @@ def _apps(declaration: Declaration) -> Found:
         for variable, key in own.items():
             if variable in app.environment:
                 yield ("apps", name, "environment", variable), f"it comes from the budget; write {key} to pin it"
+
+
+def _secrets(declaration: Declaration) -> Found:
+    for name, app in declaration.apps.items():
+        seen: set[str] = set()
+        for number, one in enumerate(app.secrets):
+            called = one if isinstance(one, str) else one.name
+            if called in seen:
+                yield ("apps", name, "secrets", number), f"{called} is there twice"
+            elif called == OWN_CREDENTIAL and not isinstance(one, str) and one.way and app.database is not None:
+                what = "the host makes the password of the app's database itself; write another name"
+                yield ("apps", name, "secrets", number), what
+            seen.add(called)
 
 
 def _temporary_files(declaration: Declaration) -> Found:

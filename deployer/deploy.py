@@ -27,6 +27,8 @@ from deployer.plan.build import unwanted_paths
 from deployer.plan.desired import placed
 from deployer.release import Release, read_release
 from deployer.render import Rendered, render
+from deployer.secret import Secret
+from deployer.secretvalues import new_nonce, proof, read_secrets, secrets_of_apps
 from deployer.slo import Phases
 from deployer.transport import Agent
 from deployer.verify import AgentSampler, Verdict, VerifyTarget, verify
@@ -80,14 +82,17 @@ class Session:
     any_os: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     last_transaction: str | None = None
+    secrets: Mapping[str, Secret] = field(repr=False, default_factory=dict)
+    nonce: str = field(repr=False, default_factory=new_nonce)
 
     def observe(self) -> Mapping[str, Any]:
         """Ask the host everything that a plan needs, in one request; a second one only for files no longer wanted."""
         rendered, releases = self.wanted.rendered, self.wanted.releases
-        seen = self.agent.call(questions(rendered, releases), timeout_s=120)
+        seen = self.agent.call(questions(rendered, releases, nonce=self.nonce), timeout_s=120)
         unwanted = unwanted_paths(rendered, releases, seen)
         if unwanted:
-            seen = self.agent.call(questions(rendered, releases, also=unwanted), timeout_s=120)
+            asked = questions(rendered, releases, also=unwanted, nonce=self.nonce)
+            seen = self.agent.call(asked, timeout_s=120)
         self.facts, self.last_transaction = seen["facts"], seen.get("last_transaction")
         return seen
 
@@ -100,7 +105,8 @@ class Session:
         seen = self.observe()
         place = self.remote.login.place
         warnings = agreement.check(self.wanted.rendered, seen, place=place, any_os=self.any_os)
-        planned = build_plan(self.wanted.rendered, self.wanted.releases, seen)
+        proofs = {path: proof(self.nonce, path, secret) for path, secret in self.secrets.items()}
+        planned = build_plan(self.wanted.rendered, self.wanted.releases, seen, proofs)
         return replace(planned, warnings=(*warnings, *planned.warnings))
 
     def check(self, plan: Plan) -> None:
@@ -109,12 +115,13 @@ class Session:
         Whether the host has moved since is for the host to say, when it is applied.
 
         Raises:
-            UsageError: It is another host's, or a lock file is another one by now.
+            UsageError: It is another host's, or a lock file is another one by now, or a secret comes from elsewhere.
         """
         name = self.wanted.entry.name
         if plan.host != name:
             raise UsageError(f"the plan is one of {plan.host}, not of {name}", next_step=f"--host {plan.host}")
         self._check_locks(plan)
+        self._check_secrets(plan)
         if plan.environments:
             self.facts = self.agent.call({"op": "observe"}, timeout_s=60)["facts"]
 
@@ -129,6 +136,18 @@ class Session:
                     next_step="bring back that lock file, or make the plan anew and look at it",
                 )
 
+    def _check_secrets(self, plan: Plan) -> None:
+        """A plan says where a secret comes from, not what it is: it is read when the plan is applied."""
+        ours = {secret.path: secret.source for secret in self.wanted.rendered.wanted.secrets if secret.source}
+        for path, source in plan.given_secrets.items():
+            if ours.get(path) != source:
+                now = ours.get(path) or "nowhere outside of the host"
+                raise UsageError(
+                    f"the plan has {path} from {source}; the inventory has it from {now}",
+                    where=f"hosts.{plan.host}.apps",
+                    next_step="make the plan anew and look at it",
+                )
+
     def apply(
         self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None, *, wait_s: float = 0.0
     ) -> Applied:
@@ -140,6 +159,7 @@ class Session:
             wait_s: How long to wait for another deploy of the host, s.
         """
         self._check_locks(plan)
+        self._check_secrets(plan)
         kinds = {wanted.app: wanted.packages for wanted in self.wanted.rendered.wanted.releases}
         fetched: dict[str, bytes] = {}
         for release in self.wanted.releases:
@@ -149,12 +169,17 @@ class Session:
                 fetched[release.app] = fetch_node_modules(release.app, release.lock_path, self.facts, self.say)
             elif self.wanted.entry.host.wheels == "control":
                 fetched[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
-        return apply(self.agent, plan, fetched, on_step, wait_s=wait_s)
+        return apply(self.agent, plan, fetched, on_step, wait_s=wait_s, secrets=self.secrets)
 
 
 @contextmanager
 def session(
-    entry: Entry, *, template_folders: Sequence[Path] = (), say: Say = _silent, any_os: bool = False
+    entry: Entry,
+    *,
+    template_folders: Sequence[Path] = (),
+    say: Say = _silent,
+    any_os: bool = False,
+    with_secrets: bool = True,
 ) -> Iterator[Session]:
     """Connect to a host, once everything that can fail without it has been done.
 
@@ -163,16 +188,23 @@ def session(
         template_folders: The user's own templates.
         say: Gets a line when something is worth telling.
         any_os: Go on with an operating system that is not supported.
+        with_secrets: Read the apps' secrets, which a plan needs.
+
+    Raises:
+        InventoryError: A secret cannot be read where the inventory says it is.
     """
-    with connected(desired(entry, template_folders), say=say, any_os=any_os) as found:
+    secrets = read_secrets(secrets_of_apps(entry), entry) if with_secrets else {}
+    with connected(desired(entry, template_folders), say=say, any_os=any_os, secrets=secrets) as found:
         yield found
 
 
 @contextmanager
-def connected(wanted: Desired, *, say: Say = _silent, any_os: bool = False) -> Iterator[Session]:
-    """Connect to a host for what ``desired`` gave before; otherwise as ``session``."""
+def connected(
+    wanted: Desired, *, say: Say = _silent, any_os: bool = False, secrets: Mapping[str, Secret] | None = None
+) -> Iterator[Session]:
+    """Connect to a host for what ``desired`` gave before, with the apps' secrets by path; otherwise as ``session``."""
     with transport.connect(login_of(wanted.entry), say=say) as remote, remote.agent() as agent:
-        yield Session(wanted, remote, agent, say, any_os)
+        yield Session(wanted, remote, agent, say, any_os, secrets=secrets or {})
 
 
 def prove(

@@ -20,6 +20,8 @@ from deployer.inventory import Entry
 from deployer.plan import Plan
 from deployer.record import on_record
 from deployer.rollout import Colour, Rollout
+from deployer.secret import Secret
+from deployer.secretvalues import read_secrets, secrets_of_apps
 from deployer.turns import Ended, Tell, Turns, Watch, take_turns
 
 #: Gives a verdict as a document and the exit code that it means.
@@ -111,11 +113,13 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, polic
         What came of each; errors of hosts are values in it.
     """
     wanted: dict[str, Desired] = {}
+    secrets: dict[str, Mapping[str, Secret]] = {}
     refused: dict[str, Ended[Deployed]] = {}
     for entry in entries:
         try:
             login_of(entry)
             wanted[entry.name] = desired(entry, policy.template_folders)
+            secrets[entry.name] = read_secrets(secrets_of_apps(entry), entry)
         except DeployerError as error:
             rollout = rollout.end(entry.name, Colour.RED)
             refused[entry.name] = Ended(entry.name, None, error, Colour.RED, 0.0)
@@ -124,7 +128,7 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, polic
         return Fleet(Turns(rollout, refused))
 
     def work(host: str, tell: Tell) -> Deployed:
-        return _deploy(wanted[host], tell, policy, may_load=rollout.is_canary(host))
+        return _deploy(wanted[host], secrets[host], tell, policy, may_load=rollout.is_canary(host))
 
     fleet = Fleet(take_turns(rollout, work, _colour, watch))
     if not policy.revert_green or fleet.interrupted or fleet.deploys.rollout.stopped_by is None:
@@ -137,11 +141,11 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, polic
     return Fleet(fleet.deploys, take_turns(survey, back, lambda _applied: Colour.GREEN, watch))
 
 
-def _deploy(wanted: Desired, tell: Tell, policy: Policy, *, may_load: bool) -> Deployed:
+def _deploy(wanted: Desired, secrets: Mapping[str, Secret], tell: Tell, policy: Policy, *, may_load: bool) -> Deployed:
     def say(line: str) -> None:
         tell("", line)
 
-    with connected(wanted, say=say, any_os=policy.any_os) as session:
+    with connected(wanted, say=say, any_os=policy.any_os, secrets=secrets) as session:
         tell("plan", "")
         plan = session.plan()
         for warning in plan.warnings:

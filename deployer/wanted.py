@@ -84,15 +84,19 @@ class DirectoryWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretWanted:
-    """A secret that the host makes for itself, once; it never leaves the host in clear.
+    """A secret: made by the host for itself, once, which never leaves it; or given to it from outside.
 
     Attributes:
         path: Where it lies, 0600 root.
-        random_bytes: How much randomness it holds.
+        random_bytes: How much randomness it holds, if the host makes it.
+        source: Where it is read, in words; empty: the host makes it. Its value is no part of what is wanted.
+        restarts: Units that have to be restarted when it is another one.
     """
 
     path: str
     random_bytes: int = 32
+    source: str = ""
+    restarts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

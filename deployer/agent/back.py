@@ -152,7 +152,7 @@ def _wanted(before: Document, kept: str | None) -> Document:
         return {"kind": "absent"}
     if before["kind"] == "link":
         return {"kind": "link", "target": before["target"]}
-    return {**_told(before), "kept": kept}
+    return {**_told(before), "kept": kept, "secret": "mark" in before}
 
 
 def _told(state: Document) -> Document:
@@ -176,19 +176,20 @@ def _encoded(data: bytes, left_bytes: int) -> str | None:
 
 
 def _restarts(first: Mapping[str, tuple[Journal, Document]], files: Sequence[Document]) -> list[str]:
-    """List the units of the system itself, such as journald, that read a file that changes."""
+    """List the units that read a file which is in no hash of theirs: the system's own, and those with a secret."""
     return list(dict.fromkeys(unit for entry in files for unit in first[entry["path"]][1].get("restarts", [])))
 
 
-def _activations(then: Document, now: Document, of_the_system: Iterable[str]) -> list[Document]:
+def _activations(then: Document, now: Document, owed: Sequence[str]) -> list[Document]:
     """Choose what is started, restarted, reloaded and stopped: what stood then, against what stands and runs now."""
     before = {entry["unit"]: entry for entry in now["units"]}
     wanted = [entry["unit"] for entry in then["units"]]
     states = unitstate.show([*before, *wanted])
-    chosen = [{"kind": "unit", "unit": unit, "action": "restart", "enable": False} for unit in of_the_system]
+    others = [unit for unit in owed if unit not in {*before, *wanted}]
+    chosen = [{"kind": "unit", "unit": unit, "action": "restart", "enable": False} for unit in others]
     for entry in then["units"]:
         unit = entry["unit"]
-        action = _action(entry, before.get(unit), states[unit]["active"])
+        action = _action(entry, before.get(unit), states[unit]["active"], is_owed=unit in owed)
         served = unit.removesuffix(".socket") + ".service" if unit.endswith(".socket") else ""
         if action == "start" and served in before and states[served]["active"] in RUNNING:
             chosen.append({"kind": "stop", "unit": served})  # systemd starts no socket for a service that runs
@@ -199,10 +200,10 @@ def _activations(then: Document, now: Document, of_the_system: Iterable[str]) ->
     return chosen + [{"kind": "stop", "unit": unit} for unit in gone]
 
 
-def _action(then: Document, now: Document | None, active: str) -> str:
+def _action(then: Document, now: Document | None, active: str, *, is_owed: bool) -> str:
     if now is None or active not in RUNNING:
         return "restart" if active == "failed" else "start"
-    if then["restart_hash"] != now["restart_hash"]:
+    if is_owed or then["restart_hash"] != now["restart_hash"]:
         return "restart"
     return "reload" if then["reload_hash"] != now["reload_hash"] else ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import manifest, releases, returntimer, staging, unitreturn, work
+from . import manifest, releases, returntimer, staging, unitreturn, validate, work
 from .journal import Journal, prune
 from .outcome import Attempt, Outcome
 
@@ -25,6 +25,7 @@ def abandon(journal: Journal, cause: str) -> None:
     """Clear up after a transaction that never went live."""
     work.stop_all()
     staging.discard(journal)
+    validate.drop_copies(journal)
     unitreturn.disable_what_packages_enabled(journal, Attempt(Outcome()))
     staging.remove_made_directories(journal)
     journal.close("untouched", cause)

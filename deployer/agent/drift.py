@@ -14,7 +14,6 @@ from . import manifest, places, textfiles, treestate, unitstate
 
 #: Directories that are ours alone, whatever lies below.
 OURS = ("/etc/deployer", "/etc/nginx/deployer")
-SECRETS = "/etc/deployer/secrets"
 #: Drop-ins of these come with packages; all others were put there by somebody.
 PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
 UNITS = "/etc/systemd/system/"
@@ -51,7 +50,7 @@ def _files(owned: dict[str, str], modes: dict[str, str]) -> Iterator[Document]:
                 yield _finding("file", path, f"leads to {to}, not to {was[len('link:') :]}")
         elif found["kind"] != "file":
             yield _finding("file", path, f"is a {found['kind']}, not a file")
-        elif found["sha256"] != was:
+        elif (found["mark"] if "mark" in found else found["sha256"]) != was:
             yield _finding("file", path, "was changed by hand")
         elif path in modes and modes[path] != manifest.mode_of(found):
             yield _finding("file", path, f"is {manifest.mode_of(found)}, was {modes[path]}")
@@ -62,7 +61,7 @@ def _foreign(owned: dict[str, str]) -> Iterator[Document]:
     folders = {folder for path in owned for folder in [os.path.dirname(path)] if _is_ours(folder)}
     for folder in sorted(folders | set(OURS)):
         for parent, below, names in os.walk(places.at(folder)):
-            below[:] = [name for name in below if os.path.join(parent, name) != places.at(SECRETS)]
+            below[:] = [name for name in below if os.path.join(parent, name) != places.at(places.SECRETS)]
             for name in sorted(names):
                 path = os.path.join(parent, name)[len(places.ROOT) :]
                 if path not in owned:

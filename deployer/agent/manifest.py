@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import durable, places, treestate
+from . import durable, places, secretfiles, treestate
 from .refusal import Refusal
 
 
@@ -69,7 +69,7 @@ def after(
         if wanted["kind"] == "absent":
             owned.pop(path, None)
         else:
-            owned[path] = wanted["sha256"] if wanted["kind"] == "file" else f"link:{wanted['target']}"
+            owned[path] = _record(path, wanted)
         if wanted["kind"] == "file":
             modes[path] = mode_of(wanted)
     for entry in plan.get("activations", ()):
@@ -89,6 +89,16 @@ def after(
         "refused_sysctls": {**refused, **refused_sysctls},
         "last_transaction": transaction,
     }
+
+
+def _record(path: str, wanted: dict[str, Any]) -> str | None:
+    """Name the content that a path has from now on; of a secret, which is live by now, by its mark."""
+    if wanted["kind"] == "link":
+        return f"link:{wanted['target']}"
+    if secretfiles.is_secret(path):
+        found: str | None = treestate.state_of(path).get("mark")
+        return found
+    return str(wanted["sha256"])
 
 
 def mode_of(state: dict[str, Any]) -> str:

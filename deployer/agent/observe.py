@@ -16,7 +16,7 @@ import re
 import stat
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from . import database, facts, journal, lock, manifest, sysctls, textfiles, unitstate
+from . import database, facts, journal, lock, manifest, secretfiles, sysctls, textfiles, unitstate
 
 Document = Dict[str, Any]
 
@@ -36,7 +36,12 @@ def run(request: Document) -> Document:
     budget = [CONTENTS_LIMIT_BYTES]
     return {
         "facts": facts.gather(),
-        "files": {wanted["path"]: _compared(wanted, budget) for wanted in request.get("files", ())},
+        "files": {
+            wanted["path"]: _secret(wanted["path"], request.get("nonce"), recorded.get("owned") or {})
+            if secretfiles.is_secret(wanted["path"])
+            else _compared(wanted, budget)
+            for wanted in request.get("files", ())
+        },
         "units": _units(request.get("units", ()), recorded.get("units") or {}),
         "packages": packages(request.get("packages", ())),
         "users": {name: _user_exists(name) for name in request.get("users", ())},
@@ -65,6 +70,23 @@ def _compared(wanted: Document, budget: List[int]) -> Document:
     if hashlib.sha256(content).hexdigest() == state["sha256"]:  # else it changed meanwhile; the hash alone is true
         budget[0] -= size_bytes
         state["content"] = base64.b64encode(content).decode("ascii")
+    return state
+
+
+def _secret(path: str, nonce: object, owned: Document) -> Document:
+    """Tell of a secret no hash, but whether it is what this host recorded and what the control machine has."""
+    state, _ = _state(path)
+    if state["kind"] != "file":
+        return state
+    del state["sha256"]
+    try:
+        with open(path, "rb") as file:
+            data = file.read(secretfiles.LIMIT_BYTES + 1)
+    except OSError:
+        data = b""
+    state["mark"] = secretfiles.mark(path, data)
+    state["proof"] = secretfiles.proof(nonce, path, data)
+    state["settled"] = state["mark"] is not None and state["mark"] == owned.get(path)
     return state
 
 

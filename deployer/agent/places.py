@@ -11,10 +11,14 @@ ROOT = ""  # tests put a directory here; on a host it stays empty
 STATE = "/var/lib/deployer"
 LOCK = STATE + "/lock"
 MANIFEST = STATE + "/manifest.json"
+#: Key of the marks by which secrets are compared; it never leaves the host.
+SECRETS_KEY = STATE + "/secrets.key"
 AUDIT = STATE + "/audit.jsonl"
 TRANSACTIONS = STATE + "/transactions"
 #: Files of the user's own that a deploy took the place of, for good.
 FORMER = STATE + "/former"
+#: What lies here is a secret: no hash and no text of it is told or written down.
+SECRETS = "/etc/deployer/secrets"
 
 #: Of a transaction.
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

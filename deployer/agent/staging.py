@@ -10,9 +10,9 @@ import errno
 import hashlib
 import os
 import re
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from . import durable, manifest, places, treestate
+from . import durable, manifest, places, secretfiles, treestate
 from .refusal import Refusal
 
 if TYPE_CHECKING:
@@ -56,10 +56,18 @@ def compare(files: Sequence[dict[str, Any]], *, packages_came: bool) -> None:
         )
 
 
-def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> None:
+def stage(
+    files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal, secrets: Mapping[str, Any] | None = None
+) -> None:
     """Write every new file and link beside its target, with its owner and mode, on the disk.
 
     What will be made stands in the journal before it is made.
+
+    Args:
+        files: The plan's files.
+        blobs: Their bytes.
+        journal: The transaction's record.
+        secrets: Values of the plan's secrets, by their paths; they are in no blob, which may lie on a disk.
     """
     for entry in files:
         path = places.checked_path(entry["path"])
@@ -67,7 +75,7 @@ def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> No
         staged = None if wanted["kind"] == "absent" else beside(path, journal.identifier, "new")
         recorded: dict[str, Any] = {"path": path, "staged": staged, "before": None, "kept": None, "former": None}
         # for a later way back: what must be restarted for it, and whether its text is shown to nobody
-        recorded.update({"restarts": entry.get("restarts", []), "secret": bool(wanted.get("secret"))})
+        recorded.update({"restarts": entry.get("restarts", []), "secret": secretfiles.is_secret(path)})
         recorded["target"] = wanted.get("target")
         journal.doc["files"].append(recorded)
         journal.doc["made_directories"] += _missing_parents(path, journal.doc["made_directories"])
@@ -79,13 +87,24 @@ def stage(files: Sequence[dict[str, Any]], blobs: Blobs, journal: Journal) -> No
         if wanted["kind"] == "link":
             os.symlink(wanted["target"], places.at(staged))
         elif wanted["kind"] == "file":
-            data = kept_bytes(wanted["kept"]) if wanted.get("kept") else blobs.read(wanted["blob"])
-            if hashlib.sha256(data).hexdigest() != wanted["sha256"]:
-                raise Refusal("fault", f"the bytes for {entry['path']} are not those of the plan")
+            data = _bytes(entry, blobs, secrets or {})
             uid, gid = treestate.user_id(wanted["owner"]), treestate.group_id(wanted["group"])
             durable.write_new(places.at(staged), data, treestate.octal(wanted["mode"]), uid, gid)
     for directory in directories(journal):
         durable.sync_directory(directory)
+
+
+def _bytes(entry: dict[str, Any], blobs: Blobs, secrets: Mapping[str, Any]) -> bytes:
+    path, wanted = entry["path"], entry["after"]
+    if secretfiles.is_secret(path) and not wanted.get("kept"):
+        if treestate.octal(wanted["mode"]) & 0o077:
+            raise Refusal("fault", f"the secret {path} would be readable by others")
+        return secretfiles.given(entry, secrets)
+    data = kept_bytes(wanted["kept"]) if wanted.get("kept") else blobs.read(wanted["blob"])
+    named = secretfiles.mark(path, data) if secretfiles.is_secret(path) else hashlib.sha256(data).hexdigest()
+    if named != wanted["mark" if secretfiles.is_secret(path) else "sha256"]:
+        raise Refusal("fault", f"the bytes for {path} are not those of the plan")
+    return data
 
 
 def kept_bytes(name: str) -> bytes:
@@ -117,7 +136,7 @@ def keep(journal: Journal) -> None:
         if before["kind"] == "absent":
             continue
         recorded["kept"] = beside(recorded["path"], journal.identifier, "dpkg-old")
-        if recorded["path"] not in owned:
+        if recorded["path"] not in owned and not recorded["secret"]:  # what is kept for good would outlive a rotation
             recorded["former"] = _unused(places.FORMER + recorded["path"])
         if before["kind"] == "file":
             recorded["copy"] = f"before/{number}"
@@ -247,6 +266,8 @@ def _missing_parents(path: str, known: Sequence[str]) -> list[str]:
 
 
 def _short(found: dict[str, Any]) -> str:
+    if "mark" in found:
+        return f"another secret, or {found['mode']:04o} {found['owner']}:{found['group']}"
     if found["kind"] == "file":
         return f"a file {found['sha256'][:12]} {found['mode']:04o} {found['owner']}:{found['group']}"
     return f"a link to {found['target']}" if found["kind"] == "link" else str(found["kind"])

@@ -25,6 +25,7 @@ from . import (
     releases,
     returntimer,
     revert,
+    secretfiles,
     staging,
     standing,
     sysctls,
@@ -80,7 +81,7 @@ def run(
             manifest.load()["last_transaction"],
         )
         journal.doc.update(origin.of_this_login())
-        _guarded(_Transaction(request["plan"], blob, journal, progress))
+        _guarded(_Transaction(request, blob, journal, progress))
     finally:
         lock.release()
     return {
@@ -94,8 +95,9 @@ def run(
 class _Transaction:
     """One plan on its way; `prepare` leaves the host untouched, `go_live` changes it."""
 
-    def __init__(self, plan: dict[str, Any], blob: BinaryIO, journal: Journal, progress: Progress) -> None:
-        self.plan = plan
+    def __init__(self, request: dict[str, Any], blob: BinaryIO, journal: Journal, progress: Progress) -> None:
+        self.plan: dict[str, Any] = request["plan"]
+        self._secrets: dict[str, Any] = request.get("secrets") or {}
         self.journal = journal
         self.progress = progress
         self._blob = blob
@@ -121,12 +123,14 @@ class _Transaction:
         accounts.make_directories(plan.get("directories", []), journal)
         self._enter("secrets")
         self._keep("secrets", accounts.make_secrets(plan.get("secrets", [])))
+        if secretfiles.needed(plan):
+            secretfiles.make_key()
         self._enter("releases")
         journal.doc["releases"] = plan.get("releases", [])
         self._keep("releases", releases.make(plan.get("releases", []), blobs, self._work, progress))
         self._enter("stage", _files(len(files)))
         staging.compare(files, packages_came=bool(came))  # the preparation may have taken minutes
-        staging.stage(files, blobs, journal)
+        staging.stage(files, blobs, journal, self._secrets)
         self._enter("validate")
         self._validated = validate.possible()
         if self._validated:

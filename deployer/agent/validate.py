@@ -34,7 +34,7 @@ def staged(validators: Sequence[dict[str, Any]], journal: Journal, progress: Pro
         Refusal: Kind `validation`: a status other than 0, or a line of output that is not allowed.
     """
     covers = _covers([recorded["path"] for recorded in journal.doc["files"]])
-    copies = journal.directory + "/staged"
+    copies = _copies(journal)
     try:
         pairs = _copy(covers, copies, journal)
         for validator in validators:
@@ -42,7 +42,12 @@ def staged(validators: Sequence[dict[str, Any]], journal: Journal, progress: Pro
             argv = _in_namespace(pairs, validator["argv"])
             _judge(validator, command.run(argv, timeout_s=TIMEOUT_S, check=progress.check, whole=True))
     finally:
-        blobs.remove_tree(copies)
+        drop_copies(journal)
+
+
+def drop_copies(journal: Journal) -> None:
+    """Remove the copies that were judged, which a killed agent may have left: there are secrets among them."""
+    blobs.remove_tree(_copies(journal))
 
 
 def live(validators: Sequence[dict[str, Any]], progress: Progress) -> None:
@@ -50,6 +55,10 @@ def live(validators: Sequence[dict[str, Any]], progress: Progress) -> None:
     for validator in validators:
         progress.enter("validate", validator["name"] + " (files are in place, nothing is reloaded yet)")
         _judge(validator, command.run(validator["argv"], timeout_s=TIMEOUT_S, check=progress.check, whole=True))
+
+
+def _copies(journal: Journal) -> str:
+    return journal.directory + "/staged"
 
 
 def _judge(validator: dict[str, Any], result: command.Result) -> None:

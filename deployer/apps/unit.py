@@ -52,7 +52,7 @@ def unit_text(declaration: Declaration, chain: Chain, name: str, *, listens_on_p
     app, places = declaration.apps[name], AppPlaces(name)
     access = chain.access.get(name, {}).values()
     environment = {"TMPDIR": SPOOL}
-    credentials = {secret: places.secret(secret) for secret in app.secrets}
+    credentials = {secret: places.secret(secret) for secret in app.secret_sources}
     for one in access:
         environment |= one.environment
         credentials |= one.credentials

@@ -81,7 +81,12 @@ def app_wanted(
             # the unit would make it, but a migration that may write there comes first
             DirectoryWanted(path=places.state, mode="0700", owner=places.user, group=places.user),
         ),
-        secrets=tuple(SecretWanted(path=places.secret(secret)) for secret in app.secrets),
+        secrets=tuple(
+            SecretWanted(path=places.secret(secret))
+            if source is None
+            else SecretWanted(path=places.secret(secret), source=str(source), restarts=budget.chain.units_of(name))
+            for secret, source in app.secret_sources.items()
+        ),
         releases=(release,),
         files=files,
         commands=_commands(name, declaration, budget),

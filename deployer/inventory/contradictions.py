@@ -65,3 +65,5 @@ def _load(host: Host) -> Found:
 def _login(host: Host) -> Found:
     if host.ssh.host_key is not None and host.ssh.accept_new:
         yield ("ssh", "accept_new"), "a pinned host_key leaves nothing to accept; keep one of them"
+    if host.ssh.sudo_password is not None and host.ssh.sudo_password_env is not None:
+        yield ("ssh", "sudo_password"), "the password comes from sudo_password_env already; keep one of them"

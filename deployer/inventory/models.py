@@ -16,6 +16,7 @@ from deployer.declaration import Declaration, Target
 from deployer.errors import UsageError
 from deployer.hardware import Declared, Hardware, Mib
 from deployer.inventory.problems import ValuePath
+from deployer.references import SecretSource
 from deployer.service import Service
 from deployer.slo import Slo
 
@@ -64,6 +65,8 @@ class Ssh(Declared):
     """Trust a key that is not known yet, the jump host's too, and write it down. A changed one is always refused."""
     sudo_password_env: EnvironmentName | None = None
     """Environment variable that holds the password for a sudo that asks."""
+    sudo_password: SecretSource | None = None
+    """The same password from wherever a secret may come: {command: [pass, show, vps/sudo]}."""
     jump: Jump | None = None
     """A host to go through."""
     config: str | None = None

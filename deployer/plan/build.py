@@ -8,7 +8,7 @@ from typing import Any
 from deployer.catalog import declared_series
 from deployer.plan.changes import Change, Plan
 from deployer.plan.desired import Item, PlacedRelease, items, placed, unit_hashes
-from deployer.plan.difference import difference, is_as_wanted, state_before
+from deployer.plan.difference import difference, stands, state_before
 from deployer.plan.probes import probes_of, ready_of
 from deployer.plan.sysctls import sysctl_changes
 from deployer.plan.units import RUNS, unit_actions
@@ -27,24 +27,24 @@ FORMER = "/var/lib/deployer/former"
 Observation = Mapping[str, Any]
 
 
-def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observation) -> Plan:
+def build_plan(
+    rendered: Rendered, releases: Sequence[Release], seen: Observation, proofs: Mapping[str, str] | None = None
+) -> Plan:
     """Say what a deploy would do.
 
     Args:
         rendered: What the host shall have.
         releases: The apps' sources.
         seen: The host's answer to ``questions``, which also asked about owned paths that are no longer wanted.
+        proofs: What the host answers for each secret from outside, by its path, if it has the very same.
 
     Returns:
         A plan; empty if the host is as wanted.
     """
     wanted, own = rendered.wanted, placed(rendered, releases)
-    kept_items = items(rendered, own)
-    moved = [
-        item
-        for item in (*kept_items, *_left_over(kept_items, seen))
-        if not is_as_wanted(seen["files"].get(item.path, {}), item.after)
-    ]
+    kept_items = items(rendered, own, proofs)
+    left_over = _left_over(_current(rendered, kept_items), seen)
+    moved = [item for item in (*kept_items, *left_over) if not stands(item, seen["files"].get(item.path, {}))]
     changes: list[Change] = []
     blobs: dict[str, bytes] = {}
 
@@ -54,7 +54,7 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
     changes += [Change("user", "add", user.name) for user in users]
     directories = [one for one in wanted.directories if not seen["paths"].get(one.path)]
     changes += [Change("directory", "create", one.path) for one in directories]
-    secrets = [one for one in wanted.secrets if not seen["paths"].get(one.path)]
+    secrets = [one for one in wanted.secrets if not one.source and not seen["paths"].get(one.path)]
     changes += [Change("secret", "create", one.path, "made on the host, never leaves it") for one in secrets]
     release_documents, release_changes, environments = _releases(own, seen, blobs)
     changes += release_changes
@@ -94,7 +94,8 @@ def build_plan(rendered: Rendered, releases: Sequence[Release], seen: Observatio
         "return_after_s": RETURN_AFTER_S,
         "last_transaction": seen.get("last_transaction"),
     }
-    warnings = [*kernel_warnings, *(_takes_over(item) for item in moved if _is_foreign(item, seen))]
+    foreign = [item for item in moved if not item.source and _is_foreign(item, seen)]
+    warnings = [*kernel_warnings, *(_takes_over(item) for item in foreign)]
     return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments, tuple(warnings))
 
 
@@ -111,8 +112,13 @@ def _takes_over(item: Item) -> str:
 
 def unwanted_paths(rendered: Rendered, releases: Sequence[Release], seen: Observation) -> list[str]:
     """List the paths that an earlier deploy owned and that are no longer wanted; they have to be asked about."""
-    current = {item.path for item in items(rendered, placed(rendered, releases))}
+    current = _current(rendered, items(rendered, placed(rendered, releases)))
     return sorted(path for path in seen.get("owned", {}) if path not in current)
+
+
+def _current(rendered: Rendered, kept_items: Sequence[Item]) -> Container[str]:
+    """Give the paths that stay: a secret whose source was taken away is kept as one of the host's own."""
+    return {item.path for item in kept_items} | {secret.path for secret in rendered.wanted.secrets}
 
 
 def _work_memory_mib(rendered: Rendered, seen: Observation) -> int:
@@ -129,8 +135,7 @@ def _work_memory_mib(rendered: Rendered, seen: Observation) -> int:
     return sum(grants[taker].memory_mib for taker in {DEPLOY, *idle} if taker in grants)
 
 
-def _left_over(kept_items: Sequence[Item], seen: Observation) -> list[Item]:
-    current = {item.path for item in kept_items}
+def _left_over(current: Container[str], seen: Observation) -> list[Item]:
     left = [path for path in seen.get("owned", {}) if path not in current]
     # nginx's own files are read again when one goes; a unit's file goes with its unit, which is stopped
     return [
@@ -180,7 +185,11 @@ def _file_document(
         after["blob"] = f"file.{number}"
         after["secret"] = False
         blobs[after["blob"]] = item.content
+    if item.source:
+        after["source"] = item.source
     before = state_before(seen["files"].get(item.path, {}))
     # when our own units need one the host knows by their hashes; of the system's own, such as journald, it does not
-    restarts = [unit for unit in dict.fromkeys((*item.reloads, *item.restarts)) if unit in of_the_system]
+    # and of a secret, whose value is in no hash
+    needed = dict.fromkeys((*item.reloads, *item.restarts))
+    restarts = [unit for unit in needed if item.source or unit in of_the_system]
     return {"path": item.path, "before": before, "after": after, "restarts": restarts}

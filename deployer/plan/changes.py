@@ -52,6 +52,12 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
     @property
+    def given_secrets(self) -> Mapping[str, str]:
+        """Paths of the secrets that have to be sent along, each with where it is read; their values are not here."""
+        ours = {entry["path"]: entry["after"] for entry in self.document.get("files", ()) if "source" in entry["after"]}
+        return {path: after["source"] for path, after in ours.items()}
+
+    @property
     def is_empty(self) -> bool:
         """Whether the host is as wanted."""
         return not self.changes

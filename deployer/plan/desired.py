@@ -23,6 +23,8 @@ class Item:
         reloads: Units that read it again on a reload.
         restarts: Units that have to be restarted for it.
         takes_over: What changes for who has a file of their own there, for people.
+        source: Where a secret is read, in words; empty for all that is no secret. Its content is not in an item.
+        proof: Of a secret: what the host answers if it has the very same.
     """
 
     path: str
@@ -31,6 +33,8 @@ class Item:
     reloads: tuple[str, ...]
     restarts: tuple[str, ...]
     takes_over: str = ""
+    source: str = ""
+    proof: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -79,8 +83,16 @@ def placed(rendered: Rendered, releases: Sequence[Release]) -> tuple[PlacedRelea
     return tuple(PlacedRelease(wanted, by_app[wanted.app]) for wanted in rendered.wanted.releases)
 
 
-def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, ...]:
-    """List every path of ours: files, links, and the links that make a release live; sorted by path."""
+def items(
+    rendered: Rendered, releases: Iterable[PlacedRelease], proofs: Mapping[str, str] | None = None
+) -> tuple[Item, ...]:
+    """List every path of ours: files, secrets from outside, links, and those that make a release live; by path.
+
+    Args:
+        rendered: What the host shall have.
+        releases: The apps' sources.
+        proofs: Of each secret from outside, by its path; without, none is as wanted.
+    """
     found = [
         Item(
             file.path,
@@ -98,6 +110,11 @@ def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, 
         )
         for file in rendered.files
     ]
+    for secret in rendered.wanted.secrets:
+        if secret.source:
+            after = {"kind": "file", "mode": "0600", "owner": "root", "group": "root", "secret": True}
+            proof = (proofs or {}).get(secret.path, "")
+            found.append(Item(secret.path, after, None, (), secret.restarts, source=secret.source, proof=proof))
     for link in rendered.links:
         after = {"kind": "absent"} if link.target is None else {"kind": "link", "target": link.target}
         found.append(Item(link.path, after, None, link.reloads, link.restarts))
@@ -111,10 +128,13 @@ def items(rendered: Rendered, releases: Iterable[PlacedRelease]) -> tuple[Item, 
 
 
 def unit_hashes(unit: str, all_items: Iterable[Item]) -> dict[str, str]:
-    """Hash what a unit reads at start, and what it reads again on a reload; the host records them at a commit."""
+    """Hash what a unit reads at start, and what it reads again on a reload; the host records them at a commit.
+
+    Secrets are left out: from a hash on record a weak one could be guessed. The host says whether each is settled.
+    """
     restart, reload = hashlib.sha256(), hashlib.sha256()
     for item in all_items:
-        if item.after["kind"] == "absent":
+        if item.after["kind"] == "absent" or item.source:
             continue
         line = f"{item.path} {item.fingerprint}\n".encode()
         if unit in item.restarts:

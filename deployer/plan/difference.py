@@ -11,6 +11,8 @@ from deployer.plan.changes import Change
 from deployer.plan.desired import Item
 
 State = Mapping[str, Any]
+#: What is answered for us alone; a proof in a plan that is kept would let a weak secret be guessed.
+_TOLD_ONLY = ("content", "proof", "settled")
 COMPARED = ("sha256", "mode", "owner", "group", "target")
 
 
@@ -21,14 +23,26 @@ def is_as_wanted(seen: State, wanted: State) -> bool:
     return all(seen.get(key) == wanted[key] for key in COMPARED if key in wanted)
 
 
+def stands(item: Item, seen: State) -> bool:
+    """Say whether nothing has to be done for a path; a secret must also be the one that the last deploy put there.
+
+    One that was changed since, be it to what is wanted now, was not read yet by who runs with it.
+    """
+    if not is_as_wanted(seen, item.after):
+        return False
+    return not item.source or bool(item.proof and seen.get("proof") == item.proof and seen.get("settled"))
+
+
 def state_before(seen: State) -> dict[str, Any]:
     """Give what the agent compares with before it changes anything: the state that the plan was made for."""
-    return {key: value for key, value in seen.items() if key != "content"} or {"kind": "absent"}
+    return {key: value for key, value in seen.items() if key not in _TOLD_ONLY} or {"kind": "absent"}
 
 
 def difference(item: Item, seen: State) -> Change:
     """Describe one change of a path, with a diff where there is text on both sides."""
     kind = seen.get("kind", "absent")
+    if item.source or "mark" in seen:
+        return _secret(item, kind)
     if item.after["kind"] == "absent":
         return Change("file", "remove", item.path, "no longer wanted")
     if item.after["kind"] == "link":
@@ -48,6 +62,14 @@ def difference(item: Item, seen: State) -> Change:
     )
     before = text_of(seen)
     return Change("file", "change", item.path, because, diff="" if before is None else _diff(before, text, item.path))
+
+
+def _secret(item: Item, kind: str) -> Change:
+    """Describe the change of a secret, which is all that anybody is told of it."""
+    if item.after["kind"] == "absent":
+        return Change("secret", "remove", item.path, "no longer wanted")
+    because = f"from {item.source}" if item.source else ""
+    return Change("secret", "create" if kind == "absent" else "change", item.path, because)
 
 
 def text_of(seen: State) -> str | None:

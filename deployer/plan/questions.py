@@ -10,13 +10,16 @@ from deployer.release import Release
 from deployer.render import Rendered
 
 
-def questions(rendered: Rendered, releases: Sequence[Release], *, also: Sequence[str] = ()) -> dict[str, Any]:
+def questions(
+    rendered: Rendered, releases: Sequence[Release], *, also: Sequence[str] = (), nonce: str = ""
+) -> dict[str, Any]:
     """Build the protocol's ``observe`` request.
 
     Args:
         rendered: What the host shall have.
         releases: The apps' sources.
         also: Paths of ours from an earlier deploy that are no longer wanted.
+        nonce: What secrets from outside are proven with: random, hexadecimal, another one for each session.
     """
     wanted = rendered.wanted
     own = placed(rendered, releases)
@@ -25,6 +28,7 @@ def questions(rendered: Rendered, releases: Sequence[Release], *, also: Sequence
     others = [unit for item in all_items for unit in (*item.reloads, *item.restarts)]
     return {
         "op": "observe",
+        "nonce": nonce,
         "files": [{"path": item.path, **item.after} for item in all_items]
         + [{"path": path, "kind": "absent"} for path in also],
         "units": list(dict.fromkeys([*units, *others])),
@@ -37,7 +41,7 @@ def questions(rendered: Rendered, releases: Sequence[Release], *, also: Sequence
         "paths": sorted(
             {
                 *wanted.must_exist,
-                *(secret.path for secret in wanted.secrets),
+                *(secret.path for secret in wanted.secrets if not secret.source),
                 *(directory.path for directory in wanted.directories),
                 *(mark for release in own for mark in release.marks),
             }

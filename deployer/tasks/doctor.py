@@ -25,7 +25,9 @@ def doctor(_context: Context, *, host: str = "", inventory: str = "", json: bool
     entries, found = entries_of(host, inventory)
 
     def look(entry: Entry, tell: Tell) -> Answer:
-        with session(entry, template_folders=found.template_folders, say=partial(tell, "")) as connected:
+        with session(
+            entry, template_folders=found.template_folders, say=partial(tell, ""), with_secrets=False
+        ) as connected:
             rendered = connected.wanted.rendered
             diagnosis = diagnose(rendered, connected.agent.call(question(rendered), timeout_s=PATIENCE_S))
         return Answer(

@@ -37,7 +37,7 @@ CHANGED = "/etc/logrotate.d/nginx"
 BARE = """\
 import sys
 from pathlib import Path
-from deployer.deploy import login_of
+from deployer.access import login_of
 from deployer.inventory import load_inventory
 from deployer.transport import bare_connect
 bare_connect(login_of(load_inventory([Path(sys.argv[1])]).entry(sys.argv[2])))

@@ -214,6 +214,7 @@ RUN_BY = {
         ("/etc/passwd", "is a path of the whole machine; write it relative to the source"),
         ("../other", "may lead out of the source of the app; write the way to it without .."),
         ("bin/../../other", "may lead out of the source of the app; write the way to it without .."),
+        ("--inspect", "would be taken for an option by what runs it; write ./--inspect"),
     ],
 )
 def test_what_an_app_runs_lies_inside_its_source(tmp_path, key, written, said):
