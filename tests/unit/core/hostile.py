@@ -31,11 +31,13 @@ _LOGIN = {"address": "192.0.2.1", "user": "deploy", "key_file": "k", "known_host
 _PIN = "SHA256:" + "A" * 43
 DOCUMENT: dict[str, Any] = {
     "templates": "own",
+    "groups": {"all": ["web1"]},
     "hosts": {
         "web1": {
             "hardware": {"cpu_cores": 8, "memory_mib": 32_768, "disk_gib": 200},
             "ssh": {
                 **_LOGIN,
+                "config": "c",
                 "host_key": _PIN,
                 "sudo_password_env": "PW",
                 "jump": {"address": "gate", "user": "gate", "key_file": "k", "host_key": _PIN},
@@ -134,7 +136,7 @@ def text_places(value: Any, path: Path = ()) -> Iterator[tuple[Path, bool]]:
 
 
 #: Mappings whose keys are the user's own.
-_OWN_KEYS = ("hosts", "apps", "background", "timers", "environment", "uncached_headers")
+_OWN_KEYS = ("groups", "hosts", "apps", "background", "timers", "environment", "uncached_headers")
 
 
 def form(path: Path) -> tuple[str, ...]:

@@ -43,7 +43,18 @@ WORDS = {
     )
 }
 #: Texts of this machine alone: paths, and programs for secrets, which no shell reads.
-HERE = {"source", "key_file", "known_hosts_file", "templates", "file", "command", "age", "identity_file", "sops"}
+HERE = {
+    "source",
+    "config",
+    "key_file",
+    "known_hosts_file",
+    "templates",
+    "file",
+    "command",
+    "age",
+    "identity_file",
+    "sops",
+}
 
 
 def loaded(tmp_path: Path, document: dict[str, Any]) -> Any:
