@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claimed import claimed_address
 
 from deployer import sandbox as local
 from deployer.report.faultcounts import WRONG, counted, sentence
 from deployer.sandbox import SandboxError, SandboxHost
 from deployer.sandbox.places import places
 
-#: Last numbers of the addresses that tests may use; those below are for people.
-ADDRESSES = range(100, 251)
 #: Installing them takes longer than all that is asked of them.
 SERVERS = ("mariadb-server", "postgresql")
 #: What decides how a host looks after a deploy of the example blog.
@@ -115,22 +114,6 @@ class Hosts:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.only, name)
-
-
-@contextmanager
-def claimed_address() -> Iterator[int]:
-    """Hold an address; a run that dies gives it back, as the kernel frees its lock."""
-    directory = places().root / "test-addresses"
-    directory.mkdir(parents=True, exist_ok=True)
-    for number in ADDRESSES:
-        with (directory / str(number)).open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield number
-            return
-    pytest.fail("all addresses for tests are in use")
 
 
 def digest_of(root: Path, names: tuple[str, ...]) -> str:

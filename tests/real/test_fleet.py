@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import claimed_address
+from claimed import claimed_address
 from site_on_vps import Site
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
