@@ -48,10 +48,11 @@ def round_trips_s(port, count):
 
 def test_each_round_trip_takes_the_added_time(echo):
     with far_away("127.0.0.1", echo) as far:
-        near_s = round_trips_s(far.port, 5)
+        assert min(round_trips_s(far.port, 5) for _ in range(3)) < 0.2
         far.rtt_s = 0.1
-        assert 0.5 <= round_trips_s(far.port, 5) - near_s < 0.8
-    assert (far.connections, far.sent_bytes, far.received_bytes) == (2, 10, 10)
+        # the quickest of three: whatever else the machine does only adds to it
+        assert 0.5 <= min(round_trips_s(far.port, 5) for _ in range(3)) < 0.9
+    assert (far.connections, far.sent_bytes, far.received_bytes) == (6, 30, 30)
 
 
 def test_much_passes_whole_and_in_order_and_pieces_travel_together(echo):
