@@ -18,7 +18,7 @@ from deployer.deploy import Desired, connected, desired
 from deployer.errors import DeployerError, FactsMismatch
 from deployer.inventory import Entry
 from deployer.plan import Plan
-from deployer.record import on_record
+from deployer.record import NOTHING, on_record
 from deployer.rollout import Colour, Rollout
 from deployer.secret import Secret
 from deployer.secretvalues import read_secrets, secrets_of_apps
@@ -170,7 +170,7 @@ def _take_back(entry: Entry, deployed: Deployed, tell: Tell, wait_s: float) -> A
     ours = deployed.applied.transaction if deployed.applied else ""
     with on_record(entry, say=lambda line: tell("", line)) as record:
         tell("way back", "")
-        plan = record.way_back()
+        plan = record.way_back(deployed.plan.document["last_transaction"] or NOTHING)
         last = plan.document["last_transaction"]
         if last != ours:
             raise FactsMismatch(

@@ -41,7 +41,7 @@ def run(request: Document) -> Document:
     _check_chain(to, undone)
     then, now = _standing(to, records), _standing(records[-1], records)
     first = _first_of_each_path(undone)
-    files, texts = _files(first, int(request.get("texts_bytes", TEXTS_LIMIT_BYTES)))
+    files, texts = _files(first)
     activations = _activations(then, now, _restarts(first, files))
     plan = {
         "packages": [],
@@ -79,8 +79,9 @@ def _target(records: Sequence[Journal], wanted: object) -> Journal | None:
     if wanted == NOTHING:
         return None
     if wanted is None:
-        if len(records) < 2:
-            return None
+        if len(records) < 2:  # a site is not taken down because somebody asked for "the one before"
+            message = f"the host has no deploy before {records[-1].identifier} on record"
+            raise Refusal("unsupported", message, next="what was there before the first deploy is `--to nothing`")
         return records[-2]
     named = [one for one in records if one.identifier == wanted]
     if not named:
@@ -120,9 +121,10 @@ def _first_of_each_path(undone: Iterable[Journal]) -> dict[str, tuple[Journal, D
     return found
 
 
-def _files(first: Mapping[str, tuple[Journal, Document]], left_bytes: int) -> tuple[list[Document], Document]:
+def _files(first: Mapping[str, tuple[Journal, Document]]) -> tuple[list[Document], Document]:
     files: list[Document] = []
     texts: Document = {}
+    left_bytes = TEXTS_LIMIT_BYTES
     for path, (journal, recorded) in sorted(first.items()):
         found, before = treestate.state_of(path), recorded["before"]
         if treestate.agrees(found, before):

@@ -17,7 +17,7 @@ OURS = ("/etc/deployer", "/etc/nginx/deployer")
 #: Drop-ins of these come with packages; all others were put there by somebody.
 PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")
 UNITS = "/etc/systemd/system/"
-#: MySQL writes what SET PERSIST changed here, and reads it after all other files.
+#: MySQL writes what SET PERSIST changed here. It would read it after all other files, did our config not forbid that.
 PERSISTED = "/var/lib/mysql/mysqld-auto.cnf"
 PERSISTED_LIMIT_BYTES = 1 << 20
 _ENABLED = ("enabled", "enabled-runtime", "static", "generated", "alias", "indirect", "linked")
