@@ -23,10 +23,14 @@ test: setup ## style, types, layers and all tests, those on a real local VPS inc
 	@$(BIN)/pytest -m "not slow and not alone" --numprocesses 3 --dist loadfile </dev/null
 	@$(BIN)/pytest -m "not slow and alone" </dev/null
 
-test-full: setup ## like test, with the slow tests too
+test-full: setup ## like test, with the slow tests and the whole fault sweep: hours
 	@$(MAKE) --no-print-directory static
-	@$(BIN)/pytest -m "not alone" --numprocesses 3 --dist loadfile </dev/null
-	@$(BIN)/pytest -m alone </dev/null
+	@# a failure ends only its own part: what takes hours is told whole
+	@failed=0; \
+	$(BIN)/pytest -m "not alone and not fault" --numprocesses 3 --dist loadfile </dev/null || failed=1; \
+	$(BIN)/pytest -m fault --numprocesses 3 --dist load </dev/null || failed=1; \
+	$(BIN)/pytest -m alone </dev/null || failed=1; \
+	exit $$failed
 
 .PHONY: static
 static:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from deployer.hardware import Declared
-from deployer.references import AppSecret, SecretName, SecretSource
+from deployer.references import AppSecret, LocalPath, SecretName, SecretSource
 
 #: Names that end up in paths, unit names, Linux users and database identifiers alike, so the strictest of them rules.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,15}$")]
@@ -72,6 +72,12 @@ class AppDatabase(Declared):
     """Command that brings the schema up to date, as a list of words: [python, -m, blog.migrate]."""
     seed: tuple[Word, ...] = ()
     """Command run once in the database's life, after the first migration."""
+    before_migration: Literal["dump", "steps"] = "dump"
+    """What makes a failed migration harmless. dump: a dump is taken before it, and put back if the deploy fails.
+    steps: nothing is put back; the migration's own tool does whole steps, each of which the release before can serve.
+    """
+    dump_room_mib: Annotated[int, Field(ge=16, le=1024 * 1024)] = 512
+    """What its dumps may fill of the disk, MiB: at least twice its data, else a deploy that migrates is refused."""
     migrate_memory_mib: Annotated[int, Field(ge=16, le=64 * 1024)] | None = None
     """Memory of the migration and of the seed at their worst, MiB. Left out: 96, or what a small heap needs."""
 
@@ -79,6 +85,11 @@ class AppDatabase(Declared):
     def commands(self) -> tuple[tuple[str, ...], ...]:
         """The commands that a deploy runs on it, one after the other."""
         return tuple(words for words in (self.migrate, self.seed) if words)
+
+    @property
+    def is_dumped(self) -> bool:
+        """Whether a deploy may have to dump it."""
+        return bool(self.migrate) and self.before_migration == "dump"
 
 
 #: A name of a worker or timer of an app; it becomes part of a unit's name.
@@ -133,7 +144,7 @@ class App(Declared):
     keys along, and ``catalog`` puts them together.
     """
 
-    source: str
+    source: LocalPath
     """Folder of the source, relative to the inventory file."""
     server_names: Annotated[tuple[ServerName, ...], Field(min_length=1)]
     """Host names that visitors use; the first is the canonical one."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
+from deployer.confirmation import Anew, Confirmation
+from deployer.errors import RolledBack
 from deployer.plan import Plan
 from deployer.secret import Secret
 from deployer.transport import Agent
@@ -28,7 +30,8 @@ class Applied:
     Attributes:
         transaction: Its name, under which the host keeps its record.
         steps: What was done, each with its duration in ms.
-        notes: What the host could not do, though the deploy is live: a setting that its kernel refused.
+        notes: What the host could not do, though the deploy is live: a setting that its kernel refused. And how each
+            database stands that a migration changed.
     """
 
     transaction: str
@@ -42,6 +45,7 @@ def apply(
     fetched: Mapping[str, bytes],
     on_step: Callable[[str, str], None],
     *,
+    anew: Anew,
     wait_s: float = 0.0,
     secrets: Mapping[str, Secret] | None = None,
 ) -> Applied:
@@ -53,27 +57,36 @@ def apply(
         fetched: Packed packages for the apps whose environment has to be made: wheels, or a node_modules. The host
             fetches wheels itself that are not there.
         on_step: Gets step and message as they come.
+        anew: Logs in once more and starts an agent there (``Remote.anew``): wanted where the plan changes what leads
+            to the host.
         wait_s: How long to wait for another deploy that is at work on the host, s.
         secrets: Values of secrets from outside, by their paths on the host; only those of the plan are sent.
 
     Raises:
         DeployerError: Of the class that says what the host's state is.
     """
+    name = transaction_name()
+    confirmation = Confirmation(anew, name, float(plan.document.get("confirm_s", 0)))
     document = dict(plan.document)
     document["releases"] = [_with_packages(release, fetched) for release in document["releases"]]
     blobs = {**plan.blobs, **{_packages_blob(app): packed for app, packed in fetched.items()}}
-    request = {"op": "apply", "transaction": transaction_name(), "who": who(), "wait_s": wait_s, "plan": document}
+    request = {"op": "apply", "transaction": name, "who": who(), "wait_s": wait_s, "plan": document}
     # in the request and not beside the other files: those lie in temporary files on both sides, this in memory alone
     request["secrets"] = {path: (secrets or {})[path].reveal() for path in plan.given_secrets}
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event.get("event") == "step":
             on_step(str(event.get("step", "")), str(event.get("message", "")))
+            if event.get("step") == "confirm" and not confirmation.tried and not confirmation.give():
+                agent.send_stop()  # so that it returns at once
 
     with tempfile.TemporaryFile() as packed:
         _pack(blobs, packed)
         packed.seek(0)
-        answer = agent.call(request, packed, on_event, timeout_s=TIMEOUT_S + wait_s)
+        try:
+            answer = agent.call(request, packed, on_event, timeout_s=TIMEOUT_S + wait_s)
+        except RolledBack as error:
+            raise confirmation.explained(error) from error
     return Applied(str(answer["transaction"]), tuple(answer["steps"]), tuple(answer["notes"]))
 
 

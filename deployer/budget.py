@@ -20,6 +20,8 @@ from deployer.units import round_down, round_up
 
 #: MiB; every MemoryMax is a whole multiple of it, so that people can add the ledger up in their heads.
 STEP_MIB = 4
+#: Taker of what a deploy's own work may have: packages, migrations, a new release that nobody visits yet.
+DEPLOY = "deploy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from deployer.links import Access, AppLinks, Chain
 from deployer.numbers import default, derived
 from deployer.units import round_up
 
-#: Slots of nginx that no visitor gets: listeners, logs, the cache's own files.
+#: Slots of nginx that no visitor gets: listeners, logs, the cache's own files, the load test's look at its counters.
 SPARE_SLOTS = 32
 #: Requests in progress beyond one for each visitor, and the fewest of all: a browser asks for a page's files at once.
 SPARE_REQUESTS, FEWEST_REQUESTS = 32, 256
@@ -23,7 +23,7 @@ SPARE_REQUESTS, FEWEST_REQUESTS = 32, 256
 UNEVEN = 4
 #: Files that each nginx worker keeps open (open_file_cache): pages of the micro-cache above all.
 OPEN_FILES = 1000
-#: Connections of a database beyond the apps' pools: a person, a backup, a migration, the health check, one spare.
+#: Connections of a database beyond the apps' pools: a person, a backup, a migration, the health check, a load test's.
 ADMIN_CONNECTIONS = 5
 FEWEST_DATABASE_CONNECTIONS = 10
 #: What the kernel takes by default since 5.4 (net.core.somaxconn); nginx alone would ask for 511.

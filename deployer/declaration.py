@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from deployer.app import App, Name
 from deployer.hardware import Declared, Hardware, Mib
+from deployer.measured import Measured
+
+Said = TypeVar("Said", bound=Declared)
 
 
 class Target(Declared):
@@ -55,6 +58,8 @@ class Declaration(Declared):
     """Addresses of load generators, exempt from the limits per visitor."""
     settings: Mapping[str, Declared] = Field(default_factory=dict)
     """Settings of each service that runs here, by the service's name."""
+    measured: Measured | None = None
+    """What was measured on the host itself, as far as it counts: the inventory's own words outrank it."""
 
     @property
     def swap_mib(self) -> int:
@@ -78,6 +83,21 @@ class Declaration(Declared):
             name for name, one in self.settings.items() if isinstance(one, ServiceSettings) and one.runs_by_itself
         )
 
+    def said_of(self, service: str, settings: type[Said]) -> Said:
+        """Give what is said of a service, by its model; the defaults where nothing is said."""
+        found = self.settings.get(service)
+        return found if isinstance(found, settings) else settings()
+
+    def with_settings(self, service: str, settings: Declared, **changes: Any) -> Declaration:
+        """Give the same host with settings of a service changed; what changes is not checked anew."""
+        changed = {**self.settings, service: settings.model_copy(update=changes)}
+        return self.model_copy(update={"settings": changed})
+
+    def with_app(self, name: str, **changes: Any) -> Declaration:
+        """Give the same host with an app changed; what changes is not checked anew."""
+        changed = {**self.apps, name: self.apps[name].model_copy(update=changes)}
+        return self.model_copy(update={"apps": changed})
+
     def key_of(self, taker: str) -> str:
         """Name the key that says how a taker that runs code is run: apps.blog.gunicorn, apps.blog.background.mail."""
         for name, app in self.apps.items():
@@ -97,6 +117,14 @@ class Declaration(Declared):
         if wanted.server is not None:
             return wanted.server
         return self.databases[0] if len(self.databases) == 1 else ""
+
+    def databases_in(self, service: str) -> Mapping[str, str]:
+        """Name the database of each app that has it in a service, by app; a database user is called the same."""
+        return {
+            name: app.database.name or name
+            for name, app in self.apps.items()
+            if app.database is not None and self.database_of(name) == service
+        }
 
     def servers_of(self, app: str) -> tuple[str, ...]:
         """Name the services of this host that an app opens connections to."""

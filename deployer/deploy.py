@@ -1,4 +1,4 @@
-"""The straight line: inventory entry, budget, render | observe, plan, apply, verify. Library first, tasks are a shell.
+"""The straight line: inventory entry, budget, render | observe, plan, apply. Library first, tasks are a shell.
 
 entry = load_inventory([Path("inventories")]).entry("blog1")
 with session(entry) as host:
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer import agreement, transport, wheels
 from deployer.access import login_of
+from deployer.adoption import Adoption, Choices, adoption_of, question
 from deployer.allocate import allocate
 from deployer.apply import Applied, apply
 from deployer.errors import UsageError
@@ -29,15 +30,14 @@ from deployer.release import Release, read_release
 from deployer.render import Rendered, render
 from deployer.secret import Secret
 from deployer.secretvalues import new_nonce, proof, read_secrets, secrets_of_apps
-from deployer.slo import Phases
 from deployer.transport import Agent
-from deployer.verify import AgentSampler, Verdict, VerifyTarget, verify
-from deployer.verify.report import short
 
 if TYPE_CHECKING:
     from deployer.transport import Remote  # at run time fabric is imported only once a connection is wanted
 
 Say = Callable[[str], None]
+#: Each program that a survey asks ends within seconds, s.
+SURVEY_TIMEOUT_S = 120.0
 
 
 def _silent(_line: str) -> None:
@@ -105,9 +105,31 @@ class Session:
         seen = self.observe()
         place = self.remote.login.place
         warnings = agreement.check(self.wanted.rendered, seen, place=place, any_os=self.any_os)
-        proofs = {path: proof(self.nonce, path, secret) for path, secret in self.secrets.items()}
-        planned = build_plan(self.wanted.rendered, self.wanted.releases, seen, proofs)
+        planned = build_plan(self.wanted.rendered, self.wanted.releases, seen, self.proofs())
         return replace(planned, warnings=(*warnings, *planned.warnings))
+
+    def adoption(self, choices: Choices) -> Adoption:
+        """Look at what runs there by hand, and say what a takeover would make of each; changes nothing.
+
+        Args:
+            choices: What the user decided. What nobody decided is ``lacking``, and stands in the way of ``apply``.
+
+        Raises:
+            FactsMismatch: The host is not what the inventory declares.
+        """
+        rendered = self.wanted.rendered
+        seen = self.observe()
+        answer = self.agent.call(question(rendered), timeout_s=SURVEY_TIMEOUT_S)
+        # who holds a port is a question to the user here, and no refusal
+        judged = {**seen, "ports": dict.fromkeys(seen["ports"])}
+        warnings = agreement.check(rendered, judged, place=self.remote.login.place, any_os=self.any_os)
+        planned = build_plan(rendered, self.wanted.releases, seen, self.proofs())
+        whole = replace(planned, warnings=(*warnings, *planned.warnings))
+        return adoption_of(rendered, whole, seen.get("owned", {}), answer, choices)
+
+    def proofs(self) -> Mapping[str, str]:
+        """Give what the host answers for each secret from outside, by its path, if it has the very same."""
+        return {path: proof(self.nonce, path, secret) for path, secret in self.secrets.items()}
 
     def check(self, plan: Plan) -> None:
         """See that a plan from a file can be applied here: it is of this host, and its packages can be fetched.
@@ -169,7 +191,7 @@ class Session:
                 fetched[release.app] = fetch_node_modules(release.app, release.lock_path, self.facts, self.say)
             elif self.wanted.entry.host.wheels == "control":
                 fetched[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
-        return apply(self.agent, plan, fetched, on_step, wait_s=wait_s, secrets=self.secrets)
+        return apply(self.agent, plan, fetched, on_step, anew=self.remote.anew, wait_s=wait_s, secrets=self.secrets)
 
 
 @contextmanager
@@ -205,50 +227,3 @@ def connected(
     """Connect to a host for what ``desired`` gave before, with the apps' secrets by path; otherwise as ``session``."""
     with transport.connect(login_of(wanted.entry), say=say) as remote, remote.agent() as agent:
         yield Session(wanted, remote, agent, say, any_os, secrets=secrets or {})
-
-
-def prove(
-    entry: Entry,
-    *,
-    phases: Phases | None = None,
-    generator_cpus: Sequence[int] = (),
-    host_cpus: Sequence[int] = (),
-    on_phase: Callable[[str, str], None] = lambda _phase, _message: None,
-) -> Verdict:
-    """Put a host under load from here, watch it, and judge it by its SLO.
-
-    Args:
-        entry: The host; whether it may be loaded is for the caller to know.
-        phases: How long each part lasts; those of the SLO if left out.
-        generator_cpus: Processors of this machine for the generator; none: wherever the kernel puts it.
-        host_cpus: Processors of this machine that the host runs on, when it is a local VPS.
-        on_phase: Gets each phase and what there is to say of it.
-
-    Raises:
-        UsageError: There is no app to ask for pages.
-        Inconclusive: The generator could not run.
-        HostUntouched: The host cannot be reached, so nobody could watch it.
-    """
-    slo = entry.host.slo
-    if not entry.host.apps:
-        raise UsageError("a host without an app has no page to ask for", where=f"hosts.{entry.name}.apps")
-    app = entry.host.apps[slo.app or next(iter(entry.host.apps))]
-    login = login_of(entry)
-    target = VerifyTarget.of(
-        slo,
-        address=login.address,
-        server_name=app.server_names[0].replace("*", "www"),
-        port=443 if app.tls else 80,
-        tls=app.tls is not None,
-        connections=entry.host.target.connections,
-        bandwidth_mbit_per_s=entry.host.hardware.bandwidth_mbit_per_s,
-    )
-    units = [unit.unit for unit in desired(entry).rendered.wanted.units if unit.unit.endswith(".service")]
-
-    def say(line: str) -> None:
-        phase, _, message = line.partition(": ")
-        on_phase(short(phase), message)
-
-    with transport.connect(login, say=say) as remote, remote.agent() as agent:
-        sampler = AgentSampler(agent, units, host_cpus=host_cpus)
-        return verify(target, slo, sampler, phases=phases, generator_cpus=generator_cpus, say=say)

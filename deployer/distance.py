@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 CHUNK_BYTES = 64 << 10
+#: To start, and to end with all connections; s.
+START_S = 30.0
 #: Pieces that are under way in one direction, at most: who sends more has to wait.
 UNDER_WAY = 256
 
@@ -56,22 +58,28 @@ def far_away(address: str, port: int, *, rtt_s: float = 0.0) -> Iterator[Distanc
     found, ready, over = Distance(rtt_s), threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(found, (address, port), ready, over)), daemon=True)
     thread.start()
-    ready.wait()
+    if not ready.wait(START_S):
+        raise TimeoutError("the proxy does not start")
     try:
         yield found
     finally:
         over.set()
-        thread.join()
+        thread.join(START_S)
 
 
 async def _serve(found: Distance, host: tuple[str, int], ready: threading.Event, over: threading.Event) -> None:
+    carried: set[asyncio.Task[None] | None] = set()  # the loop itself holds its tasks weakly
+
     async def carry(near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         found.connections += 1
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        carried.add(task)
         delay_s = found.rtt_s / 2
         try:
             far_in, far_out = await asyncio.open_connection(*host)
         except OSError:
             near_out.transport.abort()
+            carried.discard(task)
             return
         try:
             await asyncio.gather(
@@ -82,6 +90,7 @@ async def _serve(found: Distance, host: tuple[str, int], ready: threading.Event,
         finally:
             near_out.close()
             far_out.close()
+            carried.discard(task)
 
     server = await asyncio.start_server(carry, "127.0.0.1", 0)
     found.port = server.sockets[0].getsockname()[1]

@@ -58,6 +58,7 @@ class Step:
         value: Its value; None where the inventory leaves it out.
         unit: Unit of the value, empty for a plain count.
         provenance: ``pinned``, ``derived``, ``default``; ``declared`` in the inventory; ``prior``: a constant of ours;
+            ``measured, DATE``: on this host, in the place of a setting that is left out or of a constant;
             ``part``: one part of a floor.
         because: The arithmetic or the reason, in words.
         where: File and line of the inventory, if it stands there.
@@ -227,7 +228,19 @@ class _Walk:
         inputs = self._steps(reserve.inputs, above)
         return Step(f"reserves.{rest}", reserve.mib, "MiB", "derived", reserve.because, "", inputs)
 
+    def _measured(self, path: str) -> Step | None:
+        """Give what was measured on the host itself, if that is what counts."""
+        measured = self._declaration.measured
+        found = measured and measured.values.get(path)
+        if not measured or not found:
+            return None
+        unit = next((unit for end, unit in _UNITS.items() if path.endswith(end)), "")
+        where = f"measured/{measured.host}.yml"
+        return Step(path, found.value, unit, measured.provenance, found.because, where)
+
     def _of_priors(self, rest: str) -> Step:
+        if (measured := self._measured(f"priors.{rest}")) is not None:
+            return measured
         name, _, key = rest.partition(".")
         if not hasattr(PRIORS, name):
             raise UsageError(f"there is no constant {name}", next_step="deployer/data/priors.json has them all")
@@ -242,7 +255,9 @@ class _Walk:
         return Step(f"priors.{rest}", value, found.unit, "prior", found.source)
 
     def _declared(self, path: str) -> Step:
-        """Read what the inventory says, or what a model says if it says nothing."""
+        """Read what the inventory says, or what was measured or a model says if it says nothing."""
+        if (measured := self._measured(path)) is not None:
+            return measured
         names = path.split(".")
         model: Any = self._declaration
         owner: Any = self._declaration

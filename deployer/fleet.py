@@ -15,10 +15,10 @@ from typing import Any, Final
 from deployer.access import login_of
 from deployer.apply import Applied
 from deployer.deploy import Desired, connected, desired
-from deployer.errors import DeployerError, FactsMismatch
+from deployer.errors import DeployerError, Inconclusive
 from deployer.inventory import Entry
 from deployer.plan import Plan
-from deployer.record import NOTHING, on_record
+from deployer.record import take_back
 from deployer.rollout import Colour, Rollout
 from deployer.secret import Secret
 from deployer.secretvalues import read_secrets, secrets_of_apps
@@ -71,6 +71,13 @@ class Fleet:
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it."""
         return self.deploys.interrupted or (self.returns is not None and self.returns.interrupted)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a host stopped the rollout by a failure of its own; a load test that could not tell is none."""
+        stopper = self.deploys.rollout.stopped_by
+        ended = None if stopper is None else self.deploys.ended.get(stopper)
+        return ended is not None and (ended.value is None or ended.value.exit_code != Inconclusive.exit_code)
 
     @property
     def went_live(self) -> Mapping[str, Deployed]:
@@ -131,11 +138,13 @@ def deploy_fleet(entries: Sequence[Entry], rollout: Rollout, watch: Watch, polic
         return _deploy(wanted[host], secrets[host], tell, policy, may_load=rollout.is_canary(host))
 
     fleet = Fleet(take_turns(rollout, work, _colour, watch))
-    if not policy.revert_green or fleet.interrupted or fleet.deploys.rollout.stopped_by is None:
+    if not policy.revert_green or fleet.interrupted or not fleet.failed:
         return fleet
 
     def back(host: str, tell: Tell) -> Applied:
-        return _take_back(wanted[host].entry, fleet.went_live[host], tell, policy.wait_s)
+        deployed = fleet.went_live[host]
+        transaction = deployed.applied.transaction if deployed.applied else ""
+        return take_back(wanted[host].entry, deployed.plan, transaction, tell, wait_s=policy.wait_s)
 
     survey = Rollout.survey(tuple(fleet.went_live), at_once=rollout.at_once)
     return Fleet(fleet.deploys, take_turns(survey, back, lambda _applied: Colour.GREEN, watch))
@@ -163,22 +172,6 @@ def _deploy(wanted: Desired, secrets: Mapping[str, Secret], tell: Tell, policy: 
 
 def _colour(deployed: Deployed) -> Colour:
     return Colour.RED if deployed.exit_code else Colour.GREEN
-
-
-def _take_back(entry: Entry, deployed: Deployed, tell: Tell, wait_s: float) -> Applied:
-    """Go back by the host's own record, unless somebody else has deployed there since."""
-    ours = deployed.applied.transaction if deployed.applied else ""
-    with on_record(entry, say=lambda line: tell("", line)) as record:
-        tell("way back", "")
-        plan = record.way_back(deployed.plan.document["last_transaction"] or NOTHING)
-        last = plan.document["last_transaction"]
-        if last != ours:
-            raise FactsMismatch(
-                f"somebody has deployed {last} since, so {ours} is not taken back",
-                where=entry.name,
-                next_step=f"deployer history --host {entry.name}",
-            )
-        return record.apply(plan, tell, wait_s=wait_s)
 
 
 def failed_return(ended: Ended[Applied]) -> int:

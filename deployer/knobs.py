@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.app import App, Websockets
+from deployer.app import App, AppDatabase, Websockets
 from deployer.declaration import Declaration
 from deployer.hardware import Declared
 from deployer.service import Remedy
@@ -18,6 +18,9 @@ JOB_KINDS = ("background", "timers")
 FEWEST_CONNECTIONS = 10
 #: Nobody is told to serve less than a tenth of the visitors.
 FEWEST_SHARE = 10
+
+#: Room for the dumps of a small database, as a wiki or a blog has it, MiB.
+LEAST_DUMP_ROOM_MIB = 64
 
 #: Says of a changed declaration how much is missing, MiB; infinite where it contradicts itself.
 Missing = Callable[[Declaration], float]
@@ -86,6 +89,9 @@ def _knobs(declaration: Declaration) -> Iterator[Knob]:
         for key in ("uploads_at_once", "max_upload_mib"):
             usual = int(App.model_fields[key].default)
             yield Knob(f"apps.{name}.{key}", getattr(app, key), usual, _of_app(declaration, name, key))
+        if app.database is not None and app.database.is_dumped:
+            room = _of_database(declaration, name, app.database, "dump_room_mib")
+            yield Knob(f"apps.{name}.database.dump_room_mib", app.database.dump_room_mib, LEAST_DUMP_ROOM_MIB, room)
         if app.websockets is not None:
             where, long_lived = f"apps.{name}.websockets", app.websockets
             turned = _of_websockets(declaration, name, long_lived, "connections")
@@ -97,16 +103,15 @@ def _knobs(declaration: Declaration) -> Iterator[Knob]:
 
 
 def _of_app(declaration: Declaration, name: str, key: str) -> Callable[[int], Declaration]:
-    return lambda value: _with_app(declaration, name, **{key: value})
+    return lambda value: declaration.with_app(name, **{key: value})
+
+
+def _of_database(declaration: Declaration, name: str, said: AppDatabase, key: str) -> Callable[[int], Declaration]:
+    return lambda value: declaration.with_app(name, database=said.model_copy(update={key: value}))
 
 
 def _of_websockets(declaration: Declaration, name: str, held: Websockets, key: str) -> Callable[[int], Declaration]:
-    return lambda value: _with_app(declaration, name, websockets=held.model_copy(update={key: value}))
-
-
-def _with_app(declaration: Declaration, name: str, **changes: Any) -> Declaration:
-    apps = {**declaration.apps, name: declaration.apps[name].model_copy(update=changes)}
-    return declaration.model_copy(update={"apps": apps})
+    return lambda value: declaration.with_app(name, websockets=held.model_copy(update={key: value}))
 
 
 def with_connections(declaration: Declaration, connections: int) -> Declaration:

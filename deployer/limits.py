@@ -72,7 +72,7 @@ def _of_machine(
     declaration: Declaration, claims: Mapping[str, Claim], remainder_mib: int, missing_mib: Missing
 ) -> Numbers:
     hardware, target = declaration.hardware, declaration.target
-    rate = PRIORS.cached_req_per_s_per_core * hardware.cpu_cores
+    rate = _cached_req_per_s_per_core(declaration) * hardware.cpu_cores
     carried = _fit_into_memory(declaration, remainder_mib, missing_mib)
     more = carried - target.connections
     return {
@@ -95,6 +95,11 @@ def _of_machine(
         ),
         "descriptors": default(DESCRIPTORS // 4, VISITORS, f"{DESCRIPTORS} descriptors / 4"),
     }
+
+
+def _cached_req_per_s_per_core(declaration: Declaration) -> int:
+    own = declaration.measured and declaration.measured.own_prior("cached_req_per_s_per_core")
+    return int(own or PRIORS.cached_req_per_s_per_core)
 
 
 def _fit_into_memory(declaration: Declaration, remainder_mib: int, missing_mib: Missing) -> int:
@@ -230,13 +235,14 @@ def _takes(declaration: Declaration, name: str, visitors: int, carried: int, mis
     target = declaration.target
     pages_per_s = visitors / target.page_every_s
     page_bytes = target.page_kib * 1024
-    lighter = f", or pages of {floor(target.page_kib * 100 * carried / visitors) / 100:g} KiB"
+    light_kib = floor(target.page_kib * 100 * carried / visitors) / 100
+    lighter = f", or pages of {light_kib:g} KiB" if light_kib else ""
     match name:
         case "memory":
             kept = PRIORS.system_share + PRIORS.page_cache_share + PRIORS.safety_share
             return f"{ceil(missing_mib(visitors) / (1 - kept) / PRIORS.usable_share)} MiB more memory"
         case "processor":
-            return _cores(ceil(pages_per_s / PRIORS.cached_req_per_s_per_core))
+            return _cores(ceil(pages_per_s / _cached_req_per_s_per_core(declaration)))
         case "computing":
             _, _, compute_ms = _longest_computing(declaration) or ("", "", 1.0)
             cores = _cores(ceil(pages_per_s * compute_ms / 1000))

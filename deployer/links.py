@@ -120,6 +120,7 @@ class AppLinks:
         pool_size: Connections that each process may open to each server that the app uses.
         numbers: Its links by their short names: ``workers``, ``threads``, ``pool_size``.
         upstreams: Where nginx reaches it, as nginx writes it; none for what serves no visitors.
+        hold: Where visitors wait if its only process is one that restarts, as nginx writes it; empty: at its socket.
         units: Its units, in the order in which they start; they are restarted for another release.
         runner: How its commands are run; None for what is a command itself.
     """
@@ -129,6 +130,7 @@ class AppLinks:
     pool_size: int
     numbers: Numbers = field(default_factory=dict)
     upstreams: tuple[str, ...] = ()
+    hold: str = ""
     units: tuple[str, ...] = ()
     runner: Runner | None = None
 
@@ -180,6 +182,11 @@ class Chain:
     def upstreams_of(self, app: str) -> tuple[str, ...]:
         """Say where nginx reaches an app."""
         return tuple(place for link in self.links.values() if link.app == app for place in link.upstreams)
+
+    def holds_of(self, app: str) -> tuple[str, ...]:
+        """Say where nginx lets visitors of an app wait that nobody else holds a place for."""
+        found = [link for link in self.links.values() if link.app == app and len(link.upstreams) == 1]
+        return tuple(link.hold for link in found if link.hold)
 
     def connection_parts(self, taker: str) -> Mapping[str, float]:
         """Price the connections of one process of a taker in its own memory, MiB, by name."""

@@ -124,7 +124,11 @@ def pack(sources: Mapping[str, str], *, package: str, entry: str) -> Program:
     named = {package if name == "__init__" else f"{package}.{name}": text for name, text in sources.items()}
     named.setdefault(package, "")
     table = "".join(f"    {name!r}: {text!r},\n" for name, text in sorted(named.items()))
-    text = f"SOURCES = {{\n{table}}}\n{_BOOT.format(package=package, entry=entry)}"
+    return as_it_is(f"SOURCES = {{\n{table}}}\n{_BOOT.format(package=package, entry=entry)}")
+
+
+def as_it_is(text: str) -> Program:
+    """Give a program of one file, which runs as it stands: as ``__main__``."""
     compressed = zlib.compress(text.encode(), 9)
     return Program(text=text, wire=b"%010d" % len(compressed) + compressed)
 

@@ -68,6 +68,7 @@ class Priors:
     asgi_worker_mib: float
     asgi_request_kib: float
     node_beside_mib: float
+    node_semi_space_mib: Mapping[str, float]
     node_old_space_floor_mib: float
     pm2_daemon_mib: float
     java_native_mib: float

@@ -16,14 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deployer import transport
+from deployer import adoption, transport
 from deployer.access import login_of
 from deployer.apply import Applied, apply, who
+from deployer.errors import FactsMismatch
 from deployer.inventory import Entry
+from deployer.oomkills import Found, put_together
 from deployer.plan import Plan, back_plan
 
 if TYPE_CHECKING:
-    from deployer.transport import Agent
+    from deployer.transport import Agent, Remote
 
 Say = Callable[[str], None]
 #: Nobody watches longer, s.
@@ -49,6 +51,7 @@ class Done:
         files: Paths that it replaced.
         units: What was done to which units.
         releases: Releases that came with it.
+        databases: How each database stands that it ran a migration on, in words.
         is_live: Whether it is the last that was committed.
         is_on_record: Whether the host can go back to it.
     """
@@ -65,6 +68,7 @@ class Done:
     files: tuple[str, ...]
     units: tuple[str, ...]
     releases: tuple[str, ...]
+    databases: tuple[str, ...]
     is_live: bool
     is_on_record: bool
 
@@ -105,9 +109,10 @@ class Record:
 
     entry: Entry
     agent: Agent = field(repr=False)
+    remote: Remote = field(repr=False)
 
     def history(self, limit: int = 20) -> History:
-        """Tell the last transactions, 1 to 200 of them."""
+        """Tell the last transactions: so many, but at least one and at most 200."""
         answer = self.agent.call({"op": "history", "limit": limit}, timeout_s=60)
         done = tuple(_done(line) for line in answer["transactions"])
         return History(done, tuple(answer["open"]), answer["lock"])
@@ -116,10 +121,29 @@ class Record:
         """Tell how the host is now, as the agent's ``status`` answers (docs/agent-protocol.md)."""
         return self.agent.call({"op": "status"}, timeout_s=60)
 
+    def oom(self, since: str = "") -> Found:
+        """Tell what was killed for want of memory since a time, in journalctl's words; else within a week."""
+        return put_together(self.agent.call({"op": "oom", "since": since or None}, timeout_s=180))
+
+    def watch(
+        self, units: Sequence[str], on_sample: Callable[[Mapping[str, Any]], None], *, interval_s: float = 1.0
+    ) -> None:
+        """Look at units and at the whole host again and again, until interrupted."""
+        request = {"op": "sample", "units": list(units), "interval_s": interval_s, "max_s": FOLLOW_S}
+        with self.agent.stream(request, timeout_s=FOLLOW_S) as stream:
+            for event in stream:
+                if event.get("event") == "sample":
+                    on_sample(event)
+
     def drift(self) -> tuple[Drifted, ...]:
         """Find what was changed on the host since the last deploy, by its own record; changes nothing."""
         answer = self.agent.call({"op": "drift"}, timeout_s=120)
         return tuple(Drifted(str(one["kind"]), str(one["name"]), str(one["what"])) for one in answer["findings"])
+
+    def survey(self) -> tuple[Mapping[str, Any], adoption.Found]:
+        """Tell the host's facts, and what runs there, by hand or not; changes nothing."""
+        facts = self.agent.call({"op": "observe"}, timeout_s=60)["facts"]
+        return facts, adoption.Found.of(self.agent.call(adoption.question(), timeout_s=120))
 
     def logs(
         self,
@@ -160,7 +184,7 @@ class Record:
         self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None, *, wait_s: float = 0.0
     ) -> Applied:
         """Go that way, in a transaction like any other."""
-        return apply(self.agent, plan, {}, on_step, wait_s=wait_s)
+        return apply(self.agent, plan, {}, on_step, anew=self.remote.anew, wait_s=wait_s)
 
     def recover(self, *, wait_s: float = 0.0) -> tuple[str, ...]:
         """Finish or take back what a dead deploy left open.
@@ -180,7 +204,7 @@ class Record:
 def on_record(entry: Entry, *, say: Say = lambda _line: None) -> Iterator[Record]:
     """Connect to a host for its record; its budget is not asked for."""
     with transport.connect(login_of(entry), say=say) as remote, remote.agent() as agent:
-        yield Record(entry, agent)
+        yield Record(entry, agent, remote)
 
 
 def _done(line: Mapping[str, Any]) -> Done:
@@ -203,6 +227,35 @@ def _done(line: Mapping[str, Any]) -> Done:
         files=texts("files"),
         units=texts("units"),
         releases=texts("releases"),
+        databases=texts("databases"),
         is_live=bool(line.get("live")),
         is_on_record=bool(line.get("on_record")),
     )
+
+
+def take_back(
+    entry: Entry, plan: Plan, transaction: str, tell: Callable[[str, str], None], *, wait_s: float = 0.0
+) -> Applied:
+    """Go back to what was there before a deploy, by the host's own record.
+
+    Args:
+        entry: The host.
+        plan: Of the deploy.
+        transaction: That it went live as.
+        tell: Gets step and message as they come.
+        wait_s: How long to wait for another deploy of the host, s.
+
+    Raises:
+        FactsMismatch: Somebody else has deployed there since.
+    """
+    with on_record(entry, say=lambda line: tell("", line)) as record:
+        tell("way back", "")
+        back = record.way_back(plan.document["last_transaction"] or NOTHING)
+        last = back.document["last_transaction"]
+        if last != transaction:
+            raise FactsMismatch(
+                f"somebody has deployed {last} since, so {transaction} is not taken back",
+                where=entry.name,
+                next_step=f"deployer history --host {entry.name}",
+            )
+        return record.apply(back, tell, wait_s=wait_s)

@@ -38,6 +38,8 @@ LOCKS = {
     "python": (b"--hash=", "uv pip compile --generate-hashes requirements.in -o requirements.lock"),
     "node": (b'"integrity"', "npm install --package-lock-only"),
 }
+#: Modes of an app's files on the host; nothing else of their modes here is kept.
+PLAIN, EXECUTABLE = 0o644, 0o755
 #: Tells the app which release it is: EnvironmentFile of its unit.
 MARK = ".deployer-release"
 
@@ -77,45 +79,62 @@ def read_release(wanted: ReleaseWanted, app: App, source: Path) -> Release:
     Raises:
         UsageError: The folder or a file that it must hold is missing, something in it cannot be packed, or it is huge.
     """
-    name = wanted.app
-    where = f"app {name}"
-    if not source.is_dir():
-        raise UsageError(f"the source {source} is not a folder", where=where, next_step="correct `source` of the app")
-    if app.static is not None:
-        _check_static(source, app.static, where)
-    for file, maker in wanted.must_have.items():
-        if not (source / file).is_file():
-            raise UsageError(f"the source has no {file}: {source / file}", where=where, next_step=maker)
-    lock_path = source / wanted.lock
+    where = f"app {wanted.app}"
     try:
-        lock = lock_path.read_bytes() if wanted.lock else b""
-        if wanted.packages in LOCKS:
-            mark, next_step = LOCKS[wanted.packages]
-            if mark not in lock:
-                raise UsageError(f"{lock_path} has no hashes", where=where, next_step=next_step)
-        for package, next_step in wanted.lock_names.items():
-            if f'"{package}"'.encode() not in lock:
-                raise UsageError(f"{lock_path} does not name {package}", where=where, next_step=next_step)
-        files = sorted(_files(source, source.resolve()), key=lambda path: path.relative_to(source).as_posix())
-        digest = hashlib.sha256()
-        contents = []
-        total = 0
-        for path in files:
-            data = path.read_bytes()
-            total += len(data)
-            if total > MOST_BYTES:
-                raise UsageError(
-                    f"the source {source} is larger than {MOST_BYTES >> 20} MiB", where=where, next_step="move data out"
-                )
-            relative = path.relative_to(source).as_posix()
-            executable = bool(path.stat().st_mode & 0o100)
-            digest.update(f"{relative}\0{executable:d}\0{len(data)}\0".encode() + data)
-            contents.append((relative, data, 0o755 if executable else 0o644))
-    except OSError as error:
+        if not source.is_dir():
+            raise UsageError(
+                f"the source {source} is not a folder", where=where, next_step="correct `source` of the app"
+            )
+        if app.static is not None:
+            _check_static(source, app.static, where)
+        for file, maker in wanted.must_have.items():
+            if not (source / file).is_file():
+                raise UsageError(f"the source has no {file}: {source / file}", where=where, next_step=maker)
+        lock_path = source / wanted.lock
+        lock = _read_lock(lock_path, wanted, where) if wanted.lock else b""
+        contents = _contents(source, where)
+    except (OSError, RuntimeError) as error:  # Path.resolve calls links in a circle a RuntimeError
         raise UsageError(f"the source cannot be read: {error}", where=where) from error
+    digest = hashlib.sha256()
+    for name, data, mode in contents:
+        digest.update(f"{name}\0{mode == EXECUTABLE:d}\0{len(data)}\0".encode() + data)
     identifier = digest.hexdigest()[:12]
-    tag = (MARK, f"RELEASE={identifier}\n".encode(), 0o644)
-    return Release(name, identifier, _tar([*contents, tag]), lock, lock_path)
+    tag = (MARK, f"RELEASE={identifier}\n".encode(), PLAIN)
+    return Release(wanted.app, identifier, _tar([*contents, tag]), lock, lock_path)
+
+
+def _read_lock(path: Path, wanted: ReleaseWanted, where: str) -> bytes:
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no plain file", where=where)
+    lock = path.read_bytes()
+    if wanted.packages in LOCKS:
+        mark, next_step = LOCKS[wanted.packages]
+        if mark not in lock:
+            raise UsageError(f"{path} has no hashes", where=where, next_step=next_step)
+    for package, next_step in wanted.lock_names.items():
+        if f'"{package}"'.encode() not in lock:
+            raise UsageError(f"{path} does not name {package}", where=where, next_step=next_step)
+    return lock
+
+
+def _contents(source: Path, where: str) -> list[tuple[str, bytes, int]]:
+    """Read all files of an app: names relative to the source in their order, contents, modes."""
+    found = []
+    total = 0
+    for path in sorted(_files(source, source.resolve()), key=lambda path: path.relative_to(source).as_posix()):
+        name = path.relative_to(source).as_posix()
+        if name.encode("utf-8", "ignore").decode() != name:
+            raise UsageError(
+                f"{name!r} in the source is no name in UTF-8", where=where, next_step="give it another name"
+            )
+        status = path.stat()
+        total += status.st_size
+        if total > MOST_BYTES:
+            raise UsageError(
+                f"the source {source} is larger than {MOST_BYTES >> 20} MiB", where=where, next_step="move data out"
+            )
+        found.append((name, path.read_bytes(), EXECUTABLE if status.st_mode & 0o100 else PLAIN))
+    return found
 
 
 def _check_static(source: Path, static: str, where: str) -> None:

@@ -24,6 +24,18 @@ from deployer.registry import guard, split
 from deployer.wanted import FileWanted, LinkWanted, Wanted, together
 
 SHIPPED = Path(__file__).parent / "templates"
+#: What the expressions of a template can raise by themselves, be it a recursion without end.
+FAULTS_OF_TEMPLATES = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +156,10 @@ def _render_one(
     except jinja2.TemplateSyntaxError as error:
         where = f"{error.filename or error.name or file.template}:{error.lineno}"
         raise RenderError(f"the template is not valid: {error.message}", where=where) from error
-    except (jinja2.TemplateError, TypeError, ValueError, ZeroDivisionError, KeyError) as error:
+    except FAULTS_OF_TEMPLATES as error:
         raise RenderError(
-            f"the template cannot be rendered: {error}", where=f"{file.template}, for {file.path} on {declaration.host}"
+            f"the template cannot be rendered: {str(error) or type(error).__name__}",
+            where=f"{file.template}, for {file.path} on {declaration.host}",
         ) from error
     _accepted(text, file, declaration)
     return text.encode()

@@ -17,6 +17,7 @@ from deployer.hardware import Declared
 from deployer.links import Access, AppLinks, Chain
 from deployer.numbers import Numbers
 from deployer.wanted import (
+    CandidateWanted,
     CommandWanted,
     DatabaseWanted,
     DirectoryWanted,
@@ -26,6 +27,7 @@ from deployer.wanted import (
     PortWanted,
     ReleaseWanted,
     SecretWanted,
+    StoreWanted,
     SysctlWanted,
     UnitWanted,
     UserWanted,
@@ -36,6 +38,7 @@ from deployer.wanted import (
 
 #: All that a service needs to be one, those of ``deployer.wanted`` too: a package from elsewhere imports only this.
 __all__ = [
+    "CandidateWanted",
     "CommandWanted",
     "Contradictions",
     "DatabaseWanted",
@@ -49,6 +52,7 @@ __all__ = [
     "Remedy",
     "SecretWanted",
     "Service",
+    "StoreWanted",
     "SysctlWanted",
     "UnitWanted",
     "UserWanted",

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from deployer.app import Name
 from deployer.hardware import Declared
+from deployer.objectives import checked
 
 Seconds = Annotated[float, Field(ge=0.5, le=3600, strict=False)]
 Milliseconds = Annotated[float, Field(ge=0.01, le=600_000, strict=False)]
@@ -21,13 +22,18 @@ Share = Annotated[float, Field(ge=0.01, le=1, strict=False)]
 Path = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=2000)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]{0,2000}$")]
+Comparison = Annotated[str, StringConstraints(max_length=200), AfterValidator(checked)]
+RatePerS = Annotated[int, Field(ge=1, le=1_000_000)]
+BodyText = Annotated[str, StringConstraints(pattern=r"^[ -~]{0,200}$")]
 
 
 class Phases(Declared):
-    """How long each part of the load test lasts; without set-up the defaults add up to some 40 s."""
+    """How long each part of the load test lasts; without set-up the quick test adds up to some 40 s."""
 
     warmup_s: Seconds = 2
-    """Requests before anything is counted, for each path, s."""
+    """Requests before anything is counted, for each path, s; the whole test goes on by as much until it is steady."""
+    warmup_most_s: Seconds = 16
+    """After so much warming up of a path it is not waited for any longer, s."""
     hold_s: Seconds = 10
     """How long the connections are held, s; a benchmark takes 60."""
     request_every_s: Seconds = 5
@@ -46,6 +52,16 @@ class Phases(Declared):
     """How many connections are opened a second; browsers do not come all at once."""
     timeout_s: Seconds = 10
     """A request that takes longer is an error, s."""
+    rate_s: Seconds = 10
+    """Each of `rates_per_s` lasts so long at the least, s; a slow one longer, until P95 rests on enough answers."""
+    trial_s: Seconds = 6
+    """Each trial of the search for the knee, s."""
+    trials: Annotated[int, Field(ge=3, le=40)] = 14
+    """The search for the knee ends after so many trials, even if it is not exact by then."""
+    cooldown_s: Seconds = 8
+    """After the load, before it is looked at which units gave their memory back, s."""
+    most_s: Seconds = 600
+    """The whole test begins nothing new after this time, s."""
 
 
 class Slo(Declared):
@@ -67,11 +83,23 @@ class Slo(Declared):
     """Memory in use on the host at its peak, page cache not counted, as a share of all."""
     oom_kills: Literal[0] = 0
     """Processes that the kernel may kill for want of memory: none."""
+    rates_per_s: Annotated[tuple[RatePerS, ...], Field(max_length=10)] = (100, 1000, 5000)
+    """Rates at which the cached page is asked for, whatever the host does, requests/s; held to `cached_p95_ms`."""
+    knee_precision_share: Annotated[float, Field(ge=0.005, le=0.5, strict=False)] = 0.03
+    """How exactly the largest rate with `cached_p95_ms` kept is looked for, as a share of it."""
+    leak_share: Share = 0.2
+    """After the load a unit may hold so much more than before it, as a share of its memory limit."""
+    must: Annotated[tuple[Comparison, ...], Field(max_length=40)] = ()
+    """More that has to hold, as `r1000.p99 < 300ms` or `service.*.mem < 90%`."""
+    should: Annotated[tuple[Comparison, ...], Field(max_length=40)] = ()
+    """What is told, but no reason to call the test missed; written as in `must`."""
     cached_path: Path = "/"
     """A page that every anonymous visitor gets from the cache."""
     uncached_paths: Annotated[tuple[Path, ...], Field(max_length=10)] = ("/",)
     """Pages that the app makes anew for each request; asked for with `uncached_headers`."""
     uncached_headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Request headers that go past the cache, as Cookie: a session; no secret belongs here."""
+    body: BodyText = ""
+    """A text that every page holds in its first MiB, as `</html>`; one without it is an error, whatever its status."""
     phases: Phases = Phases()
     """How long each part lasts."""

@@ -117,6 +117,27 @@ class DatabaseWanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreWanted:
+    """Where the database of an app is, for those who look at it before a migration, dump it and put it back.
+
+    Attributes:
+        app: Whose it is.
+        server: Which kind.
+        unit: The server's unit; empty where it is a file.
+        name: Its name.
+        user: Database user, and of a file the system user that owns it.
+        path: The file, if it is one.
+    """
+
+    app: str
+    server: Literal["mariadb", "mysql", "postgresql", "sqlite"]
+    unit: str
+    name: str
+    user: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SysctlWanted:
     """A setting of the kernel; what it was before is put back with the rest if a deploy fails.
 
@@ -197,6 +218,27 @@ class HttpProbe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateWanted:
+    """One process of a new release, which has to answer where no visitor is led before the app's units are touched.
+
+    Attributes:
+        app: The app's name.
+        unit: Its service unit, which nothing but a deploy starts.
+        socket_unit: Its socket unit; empty if it listens on a port.
+        before: The app's units that serve visitors: none is restarted before the candidate has answered.
+        holds: The one of them that is stopped for its time, for there is no memory for two; empty: none is.
+        probe: What it has to answer.
+    """
+
+    app: str
+    unit: str
+    socket_unit: str
+    before: tuple[str, ...]
+    holds: str
+    probe: HttpProbe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseWanted:
     """An app's code, and the packages that it needs besides.
 
@@ -257,9 +299,11 @@ class Wanted:
     directories: tuple[DirectoryWanted, ...] = ()
     secrets: tuple[SecretWanted, ...] = ()
     releases: tuple[ReleaseWanted, ...] = ()
+    candidates: tuple[CandidateWanted, ...] = ()
     files: tuple[FileWanted, ...] = ()
     links: tuple[LinkWanted, ...] = ()
     databases: tuple[DatabaseWanted, ...] = ()
+    stores: tuple[StoreWanted, ...] = ()
     commands: tuple[CommandWanted, ...] = ()
     units: tuple[UnitWanted, ...] = ()
     sysctls: tuple[SysctlWanted, ...] = ()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import sys
 import time
@@ -20,9 +19,9 @@ from typing import Any
 
 import pytest
 from claimed import claimed_address
+from fault_results import FaultResults
 
 from deployer import sandbox as local
-from deployer.report.faultcounts import WRONG, counted, sentence
 from deployer.sandbox import SandboxError, SandboxHost
 from deployer.sandbox.places import places
 
@@ -44,19 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault-cases", type=Path, help="write each case of the fault sweep and its result here, as JSON")
+    told = "keep the result of each case of the fault sweep in this file; leave out those that it knows to be in order"
+    parser.addoption("--fault-cases", type=Path, help=told)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cases of the fault sweep ran, and how the hosts were afterwards."""
-    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    told = [dict(report.user_properties) for report in reports if report.when == "call"]
-    cases = [(str(one["fault"]), str(one.get("host_is", WRONG))) for one in told if "fault" in one]
-    if cases:
-        terminalreporter.write_line(f"fault sweep, {sentence(counted(cases).values())}")
-    file = terminalreporter.config.getoption("--fault-cases")
-    if file:
-        file.write_text(json.dumps(cases))
+def pytest_configure(config: pytest.Config) -> None:
+    is_worker = hasattr(config, "workerinput")  # of xdist: it tells its results to the process that has the file
+    config.pluginmanager.register(FaultResults(None if is_worker else config.getoption("--fault-cases")))
 
 
 class Hosts:
@@ -167,6 +160,16 @@ def with_servers(sandbox: Any) -> Iterator[str]:
         host.sh("systemctl disable --now --quiet mariadb postgresql 'postgresql@*'")
 
     with kept("servers", hashlib.sha256(repr(SERVERS).encode()).hexdigest()[:12], install) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def by_hand_host(sandbox: Any) -> Iterator[str]:
+    """Name of a snapshot of a host that somebody set up by hand: `vps(snapshot=by_hand_host)`."""
+    from by_hand import set_up
+
+    digest = hashlib.sha256((Path(__file__).parent / "real/by_hand.py").read_bytes()).hexdigest()[:12]
+    with kept("by-hand", digest, set_up) as name:
         yield name
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import boot, database, probes, swaps, systemctl, unitstate
+from . import boot, candidate, database, migrations, probes, swaps, systemctl, unitstate
 from .refusal import Refusal
 from .work import Work, failure
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 UNIT_TIMEOUT_S = 120.0
 ACTIONS = ("restart", "reload", "start")
+#: Kinds of activations that change what a unit does.
+TOUCHING = ("unit", "stop", "candidate")
 
 
 def run(
@@ -40,17 +42,22 @@ def run(
         if kind == "command" and entry.get("once") in done and entry.get("once") is not None:
             continue
         progress.check()
-        progress.enter("activate", describe(entry))
+        progress.enter("candidate" if kind == "candidate" else "activate", describe(entry))
         journal.doc["activated"].append(number)
         journal.save()
         if kind == "unit":
             _unit(entry, progress)
+        elif kind == "candidate":
+            candidate.prove(entry, progress)
         elif kind == "stop":
             _stop(entry["unit"], progress)
         elif kind == "database":
             database.ensure(entry, journal)
         elif kind == "command":
-            _command(entry, work)
+            with migrations.noted(entry, journal, work, progress):
+                if progress.step != "activate":
+                    progress.enter("activate", describe(entry))
+                _command(entry, work)
         else:
             raise Refusal("fault", f"no such activation: {kind!r}")
 
@@ -61,18 +68,24 @@ def describe(entry: dict[str, Any]) -> str:
         return f"{entry['action']} {entry['unit']}"
     if entry["kind"] == "stop":
         return f"stop {entry['unit']}"
+    if entry["kind"] == "candidate":
+        return f"{entry['name']}: its new release, " + (f"instead of {entry['holds']}" if entry["holds"] else "beside")
     return f"{entry['kind']} {entry['name']}"
 
 
 def units_of(activations: Sequence[dict[str, Any]]) -> list[str]:
     """Return the units that a plan's activations touch, in order, each once."""
-    return list(dict.fromkeys(entry["unit"] for entry in activations if entry["kind"] in ("unit", "stop")))
+    touched = (
+        (entry.get("holds") if entry["kind"] == "candidate" else entry.get("unit"), entry) for entry in activations
+    )
+    return list(dict.fromkeys(unit for unit, entry in touched if unit and entry["kind"] in TOUCHING))
 
 
 def servers_of(activations: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the units of the database servers that a plan makes databases on, each once."""
+    """Return the units of the database servers that a plan makes databases on, or migrates those of, each once."""
     # a journal of before there was a choice of servers has the unit where the server's kind stands now
-    units = (entry.get("unit") or entry.get("server") for entry in activations if entry["kind"] == "database")
+    units = [entry.get("unit") or entry.get("server") for entry in activations if entry["kind"] == "database"]
+    units += [entry["database"]["unit"] for entry in activations if entry.get("database")]
     return [unit for unit in dict.fromkeys(units) if unit]
 
 
@@ -83,7 +96,10 @@ def _unit(entry: dict[str, Any], progress: Progress) -> None:
     if entry.get("enable"):
         boot.on(unit)
     verb = "reload-or-restart" if action == "reload" else action  # it may have died since the plan was made
-    if action == "start" and _is_starting(unit):
+    if candidate.is_held(unit):
+        candidate.let_go(unit)
+        verb = "start"  # it was stopped for the candidate, and its start is under way
+    elif action == "start" and _is_starting(unit):
         verb = "restart"  # a start that is under way, with what was there before, would be taken for this one
     systemctl.order(verb, unit, timeout_s=progress.left_s(UNIT_TIMEOUT_S), check=progress.check)
     if entry.get("ready"):

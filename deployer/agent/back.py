@@ -7,9 +7,10 @@ migration wrote, packages, users, secrets and databases stay.
 from __future__ import annotations
 
 import base64
+import os
 from typing import Any, Iterable, Mapping, Sequence
 
-from . import manifest, places, staging, standing, sysctls, treestate, unitstate
+from . import manifest, places, staging, standing, sysctls, treestate, unitreturn, unitstate
 from .journal import Journal, committed
 from .refusal import Refusal
 
@@ -42,7 +43,7 @@ def run(request: Document) -> Document:
     then, now = _standing(to, records), _standing(records[-1], records)
     first = _first_of_each_path(undone)
     files, texts = _files(first)
-    activations = _activations(then, now, _restarts(first, files))
+    activations = _activations(then, now, _restarts(first, files), _ran_before(undone))
     plan = {
         "packages": [],
         "users": [],
@@ -70,7 +71,7 @@ def manifest_of(plan: Mapping[str, Any]) -> Document | None:
     if to is None:
         return None
     if to == NOTHING:
-        return {"units": {}, "owned": {}, "modes": {}, "done": []}
+        return {"units": {}, "owned": {}, "modes": {}, "done": [], "sysctls": {}}
     found: Document = Journal.load(to).doc["manifest"]
     return found
 
@@ -182,11 +183,26 @@ def _restarts(first: Mapping[str, tuple[Journal, Document]], files: Sequence[Doc
     return list(dict.fromkeys(unit for entry in files for unit in first[entry["path"]][1].get("restarts", [])))
 
 
-def _activations(then: Document, now: Document, owed: Sequence[str]) -> list[Document]:
-    """Choose what is started, restarted, reloaded and stopped: what stood then, against what stands and runs now."""
+def _ran_before(undone: Iterable[Journal]) -> dict[str, Document]:
+    """Tell of each unit how it was before the oldest of the undone transactions that touched it, if it ran then."""
+    found: dict[str, Document] = {}
+    for one in undone:
+        for unit, state in one.doc.get("units", {}).items():
+            found.setdefault(unit, state)
+    return {unit: state for unit, state in found.items() if state["active"] in RUNNING}
+
+
+def _activations(
+    then: Document, now: Document, owed: Sequence[str], ran_before: Mapping[str, Document]
+) -> list[Document]:
+    """Choose what is started, restarted, reloaded and stopped: what stood then, against what stands and runs now.
+
+    What no deploy of then knew but ran all the same is the user's own: a site by hand that a deploy took over.
+    """
     before = {entry["unit"]: entry for entry in now["units"]}
     wanted = [entry["unit"] for entry in then["units"]]
-    states = unitstate.show([*before, *wanted])
+    theirs = [unit for unit in ran_before if unit not in wanted]
+    states = unitstate.show([*before, *wanted, *theirs])
     others = [unit for unit in owed if unit not in {*before, *wanted}]
     chosen = [{"kind": "unit", "unit": unit, "action": "restart", "enable": False} for unit in others]
     for entry in then["units"]:
@@ -195,11 +211,20 @@ def _activations(then: Document, now: Document, owed: Sequence[str]) -> list[Doc
         served = unit.removesuffix(".socket") + ".service" if unit.endswith(".socket") else ""
         if action == "start" and served in before and states[served]["active"] in RUNNING:
             chosen.append({"kind": "stop", "unit": served})  # systemd starts no socket for a service that runs
+        candidate = entry.get("candidate") if action == "restart" else None
+        if candidate and candidate not in chosen:
+            chosen.append(candidate)
         if action:
             chosen.append({"kind": "unit", "unit": unit, "action": action, "enable": True, "ready": entry["ready"]})
-    gone = [unit for unit in before if unit not in wanted]
+    gone = [unit for unit in before if unit not in wanted and unit not in theirs]
     gone.sort(key=lambda unit: not unit.endswith((".socket", ".timer")))  # so that nothing starts a service again
-    return chosen + [{"kind": "stop", "unit": unit} for unit in gone]
+    chosen += [{"kind": "stop", "unit": unit} for unit in gone]
+    # last of all, when ports and memory are free: servers without our settings, and what had been stopped
+    for unit in theirs:
+        if unit in before or states[unit]["active"] not in RUNNING:
+            enable = ran_before[unit]["enabled"] in unitreturn.ENABLED
+            chosen.append({"kind": "unit", "unit": unit, "action": "restart", "enable": enable})
+    return chosen
 
 
 def _action(then: Document, now: Document | None, active: str, *, is_owed: bool) -> str:
@@ -224,13 +249,23 @@ def _settings(undone: Sequence[Journal]) -> list[Document]:
     ]
 
 
+def _dump_of(entry: Mapping[str, Any], one: Journal) -> str:
+    """Name the dump taken before a migration, as long as it is kept."""
+    named = (entry.get("database") or {}).get("name")
+    dumped = [note["dump"]["file"] for note in one.doc.get("migrations", []) if note["dump"] and note["name"] == named]
+    kept = [path for path in dumped if os.path.exists(places.at(path))]
+    return f"; the dump taken before is {kept[0]}" if kept else ""
+
+
 def _notes(undone: Sequence[Journal]) -> list[str]:
     """Say what was done since and has no way back."""
     notes = []
     for one in undone:
         for entry in one.doc.get("activations", []):
             if entry["kind"] == "command":
-                notes.append(f"what {entry['name']} of {one.identifier} wrote stays in its database")
+                notes.append(
+                    f"what {entry['name']} of {one.identifier} wrote stays in its database{_dump_of(entry, one)}"
+                )
             elif entry["kind"] == "database":
                 notes.append(f"the database {entry['name']} of {one.identifier} stays")
         notes += [f"{kept} of {one.identifier} stay" for kept in one.doc.get("kept", [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import manifest, releases, returntimer, staging, unitreturn, validate, work
+from . import dumps, manifest, releases, returntimer, staging, unitreturn, validate, work
 from .journal import Journal, prune
 from .outcome import Attempt, Outcome
 
@@ -17,16 +17,24 @@ def finish_commit(journal: Journal) -> None:
     staging.remove_emptied_directories(journal)
     journal.close("committed")
     prune()
+    dumps.prune()
     releases.touch([recorded["target"] for recorded in journal.doc["files"] if recorded.get("target")])
     releases.prune(journal.doc.get("releases", []))
 
 
 def abandon(journal: Journal, cause: str) -> None:
-    """Clear up after a transaction that never went live."""
+    """Clear up after a transaction that never went live.
+
+    Raises:
+        OSError: Something cannot be removed now; all else was, and the record stays open for who settles it next.
+    """
     work.stop_all()
-    staging.discard(journal)
-    validate.drop_copies(journal)
-    unitreturn.disable_what_packages_enabled(journal, Attempt(Outcome()))
-    staging.remove_made_directories(journal)
+    try:
+        staging.discard(journal)
+    finally:  # a directory that became read-only
+        validate.drop_copies(journal)
+        unitreturn.disable_what_packages_enabled(journal, Attempt(Outcome()))
+        staging.remove_made_directories(journal)
+        releases.demote(journal.doc.get("made", []))
     journal.close("untouched", cause)
     returntimer.disarm(journal)

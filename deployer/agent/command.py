@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import pwd
+import signal
 import subprocess
 import threading
 import time
@@ -14,6 +15,8 @@ from typing import Callable, NamedTuple, Sequence
 
 TAIL_LINES = 60
 TAIL_BYTES = 8 << 10
+#: A disk that does not answer keeps a killed process; nobody waits for that longer, s.
+KILLED_WITHIN_S = 10.0
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -104,7 +107,7 @@ def run(
     text = (output if whole else output[-TAIL_BYTES:]).decode("utf-8", "replace").strip()
     if timed_out:
         text = f"{text}\n(ended after {timeout_s:.0f} s)".strip()
-    return Result(process.returncode, text, timed_out)
+    return Result(-signal.SIGKILL if process.returncode is None else process.returncode, text, timed_out)
 
 
 def _exists(user: str) -> bool:
@@ -143,4 +146,5 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
-    process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(KILLED_WITHIN_S)

@@ -42,8 +42,14 @@ class Server(Protocol):
     def before(self, name: str, user: str) -> dict[str, Any]:
         """Note what is there: `made_database` (True: no such database yet), `user_before` (None: no such user)."""
 
-    def make(self, name: str, user: str, secret: str) -> None:
-        """Make the database, the user and its rights; what is there already is no error."""
+    def make(self, name: str, user: str, secret: str, *, keep_login: bool = False) -> None:
+        """Make the database, the user and its rights; what is there already is no error.
+
+        With ``keep_login`` a user that was there can also prove itself as before, where the server has two ways.
+        """
+
+    def tell(self) -> dict[str, Any] | None:
+        """Tell what the server holds; None if it does not say."""
 
     def undo(self, note: Mapping[str, Any]) -> str:
         """Take back what was made; may be done again. Returns what was kept and why, or nothing."""
@@ -68,7 +74,8 @@ def ensure(entry: Mapping[str, Any], journal: Journal) -> None:
     """Make the database, the user and the grant; the user's password becomes the secret.
 
     Args:
-        entry: The plan's activation: `server`, `name`, `user`, `secret` (a path on the host, or None).
+        entry: The plan's activation: `server`, `name`, `user`, `secret` (a path on the host, or None), `keep_login`
+            (a password that the user had by hand stays valid).
         journal: Gets a note of what was there before.
 
     Raises:
@@ -80,7 +87,7 @@ def ensure(entry: Mapping[str, Any], journal: Journal) -> None:
     secret = _secret(entry.get("secret")) if server.has_passwords else ""
     journal.doc["databases"].append({"server": kind, "name": name, "user": user, **server.before(name, user)})
     journal.save()
-    server.make(name, user, secret)
+    server.make(name, user, secret, keep_login=bool(entry.get("keep_login")))
 
 
 def undo(note: Mapping[str, Any]) -> str:

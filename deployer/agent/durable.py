@@ -52,11 +52,23 @@ def write_document(path: str, document: Any) -> None:
 
 
 def append_line(path: str, line: str) -> None:
-    """Append one line to a log of ours."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    """Append one line to a log of ours, whole or not at all.
+
+    Raises:
+        OSError: The disk is full or read-only; what was begun is removed.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(handle, (line + "\n").encode())
-        os.fsync(handle)
+        size = os.fstat(handle).st_size
+        is_cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"  # a power cut left half of the line before
+        data = memoryview(("\n" * is_cut + line + "\n").encode())
+        try:
+            while data:  # a disk that gets full takes a part
+                data = data[os.write(handle, data) :]
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, size)
+            raise
     finally:
         os.close(handle)
 

@@ -17,6 +17,8 @@ from .refusal import Refusal
 
 RESERVE_BYTES = 256 << 10
 KEPT_TRANSACTIONS = 10
+#: Where the line of a transaction that is not closed yet can only be.
+AUDIT_TAIL_BYTES = 256 << 10
 
 
 class Journal:
@@ -62,6 +64,7 @@ class Journal:
             "units": {},
             "activated": [],
             "databases": [],
+            "migrations": [],
             "sysctls": [],
             "kept": [],
             "notes": [],
@@ -132,8 +135,10 @@ class Journal:
                 if entry["kind"] in ("unit", "stop")
             ],
             "releases": [entry["path"] for entry in self.doc.get("releases", ())],
+            "databases": [note["said"] for note in self.doc.get("migrations", ()) if note.get("said")],
         }
-        durable.append_line(places.at(places.AUDIT), json.dumps(line, sort_keys=True))
+        if not _is_told(self.identifier):
+            durable.append_line(places.at(places.AUDIT), json.dumps(line, sort_keys=True))
         self.save()
 
 
@@ -203,6 +208,16 @@ def booted() -> str:
             return f"{stream.read().strip()} {started(1)}"
     except OSError:
         return started(1)
+
+
+def _is_told(identifier: str) -> bool:
+    """Say whether a transaction has its audit line: on a full disk its record can fail to be saved after it."""
+    try:
+        with open(places.at(places.AUDIT), "rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - AUDIT_TAIL_BYTES))
+            return f'"transaction": "{identifier}"'.encode() in stream.read()
+    except FileNotFoundError:
+        return False
 
 
 def _has_record(identifier: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import subprocess
 from typing import Any, Callable
 
-from . import manifest, unitstate
+from . import command, manifest, unitstate
 from .refusal import Refusal
 
 MOST_LINES = 5000
@@ -63,7 +64,8 @@ def run(request: Document, emit: Callable[[Document], None], stopped: Callable[[
     finally:
         os.close(source)
         reader.kill()
-        reader.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            reader.wait(command.KILLED_WITHIN_S)
 
 
 def _tell(source: int, emit: Callable[[Document], None], stopped: Callable[[float], bool]) -> int:

@@ -25,6 +25,11 @@ ALIVE_EVERY_S = 10.0
 #: The control machine must take bytes within this time, or counts as gone; s.
 WRITE_PATIENCE_S = 30.0
 
+#: Nobody deploys with longer pauses between two requests; an agent whose link died silently ends then; s.
+IDLE_S = 3600.0
+#: What has begun to arrive goes on arriving; s.
+SILENCE_S = 120.0
+
 Document = Dict[str, Any]
 Emit = Callable[[Document], None]
 Stopped = Callable[[float], bool]
@@ -41,8 +46,10 @@ class Peer:
         os.set_blocking(sink, False)
 
     def request(self) -> Optional[Any]:
-        """Wait for the next frame; None when there will be no more."""
-        return None if self.gone else frames.read_frame(self._read)
+        """Wait for the next frame; None when there will be no more, or when nobody has asked for an hour."""
+        if self.gone or not _ready([self._source], [], IDLE_S):
+            return None
+        return frames.read_frame(self._read)
 
     def emit(self, document: Document) -> None:
         """Send one frame; when the control machine does not take it, it counts as gone."""
@@ -78,6 +85,9 @@ class Peer:
         return True
 
     def _read(self, count: int) -> bytes:
+        if not _ready([self._source], [], SILENCE_S):
+            self.gone = True
+            return b""
         try:
             return os.read(self._source, count)
         except ConnectionError:
@@ -138,9 +148,9 @@ def dispatch(request: Document, blob: BinaryIO, emit: Emit, stopped: Stopped) ->
         return _run("observe", request)
     if op == "apply":
         return _run("transaction", request, blob, emit, stopped)
-    if op in ("back", "drift", "history", "recover", "status"):
+    if op in ("back", "confirm", "drift", "history", "mysqlset", "oom", "recover", "status", "survey", "usage"):
         return _run(op, request)
-    if op in ("logs", "sample"):
+    if op in ("logs", "mysqlwatch", "sample"):
         return _run(op, request, emit, stopped)
     if op == "readback":
         return _run("readback", request)

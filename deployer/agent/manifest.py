@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Sequence
 
 from . import durable, places, secretfiles, treestate
 from .refusal import Refusal
@@ -13,7 +13,7 @@ def load() -> dict[str, Any]:
     """Return the manifest; empty before any commit.
 
     Returns:
-        `units`, `owned`, `modes`, `done`, `refused_sysctls` and `last_transaction`.
+        `units`, `owned`, `modes`, `done`, `sysctls`, `refused_sysctls` and `last_transaction`.
 
     Raises:
         Refusal: It is there and cannot be read: nothing may be guessed about what is ours.
@@ -22,7 +22,8 @@ def load() -> dict[str, Any]:
         with open(places.at(places.MANIFEST), encoding="utf-8") as stream:
             found: dict[str, Any] = json.load(stream)
     except FileNotFoundError:
-        return {"units": {}, "owned": {}, "modes": {}, "done": [], "refused_sysctls": {}, "last_transaction": None}
+        nothing: dict[str, Any] = {"units": {}, "owned": {}, "modes": {}, "done": [], "sysctls": {}}
+        return {**nothing, "refused_sysctls": {}, "last_transaction": None}
     except (OSError, ValueError) as error:
         raise Refusal("fault", f"{places.MANIFEST} cannot be read: {error}") from error
     return found
@@ -46,7 +47,11 @@ def compare(plan: dict[str, Any]) -> None:
 
 
 def after(
-    plan: dict[str, Any], transaction: str, refused_sysctls: dict[str, str], back_to: dict[str, Any] | None = None
+    plan: dict[str, Any],
+    transaction: str,
+    refused_sysctls: dict[str, str],
+    back_to: dict[str, Any] | None = None,
+    noted_sysctls: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
     """Return the manifest as it is once this plan is committed.
 
@@ -55,11 +60,12 @@ def after(
         transaction: Its transaction's id.
         refused_sysctls: Values that the kernel did not take, by name: asked for again only when they change.
         back_to: The manifest of the transaction that the plan goes back to, if it is such a plan.
+        noted_sysctls: What the kernel's settings were before the transaction: `name` and `before`.
     """
     found = load()
     if back_to is not None:  # what was done once stays done: no way back runs a migration backwards
         done = [*back_to["done"], *(key for key in found["done"] if key not in back_to["done"])]
-        kept = {name: back_to.get(name, {}) for name in ("units", "owned", "modes")}
+        kept = {name: back_to.get(name, {}) for name in ("units", "owned", "modes", "sysctls")}
         return {**found, **kept, "done": done, "last_transaction": transaction}
     units, owned, done = dict(found["units"]), dict(found["owned"]), list(found["done"])
     modes = dict(found.get("modes", {}))
@@ -86,9 +92,28 @@ def after(
         "owned": owned,
         "modes": modes,
         "done": done,
+        "sysctls": _sysctls(found.get("sysctls", {}), plan, refused_sysctls, noted_sysctls),
         "refused_sysctls": {**refused, **refused_sysctls},
         "last_transaction": transaction,
     }
+
+
+def _sysctls(
+    kept: dict[str, dict[str, str]],
+    plan: dict[str, Any],
+    refused: dict[str, str],
+    noted: Sequence[dict[str, str]],
+) -> dict[str, dict[str, str]]:
+    """Record each setting that is ours: its `value`, and the `former` one, before the first deploy that set it."""
+    before = {note["name"]: note["before"] for note in noted}
+    found = dict(kept)
+    for entry in plan.get("sysctls", ()):
+        name = entry["name"]
+        if name in before and name not in refused:
+            former = kept.get(name, {}).get("former", before[name])
+            found[name] = {"value": entry["value"], "former": former}
+    wanted = plan.get("sysctls_wanted")  # an older control machine does not tell
+    return found if wanted is None else {name: found[name] for name in found if name in wanted}
 
 
 def _record(path: str, wanted: dict[str, Any]) -> str | None:

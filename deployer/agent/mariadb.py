@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -20,6 +21,19 @@ SELECT 'user', User FROM mysql.user WHERE Host = 'localhost';
 SELECT CONCAT('granted to ', User), REPLACE(Db, CHAR(92), '') FROM mysql.db WHERE Host = 'localhost';
 SELECT 'end', 1;
 """
+_WHAT_IT_HOLDS = """\
+SELECT 'version', VERSION();
+SELECT 'datadir', @@datadir;
+SELECT 'database', SCHEMA_NAME, COUNT(TABLE_NAME), ROUND(COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) / 1048576, 1)
+FROM information_schema.SCHEMATA LEFT JOIN information_schema.TABLES ON TABLE_SCHEMA = SCHEMA_NAME
+GROUP BY SCHEMA_NAME LIMIT 200;
+SELECT 'user', User, Host FROM mysql.user
+WHERE User NOT IN ('', 'PUBLIC', 'root', 'mysql') AND User NOT LIKE 'mysql.%' AND User NOT LIKE 'mariadb.%' LIMIT 200;
+"""
+#: How a user proves itself, in what SHOW CREATE USER says; what may follow is about connections and ages.
+_WAYS = re.compile(
+    r" IDENTIFIED (?:BY PASSWORD ('\*[0-9A-F]{40}')|VIA (.+?))(?= REQUIRE | WITH | PASSWORD EXPIRE| ACCOUNT LOCK|$)"
+)
 _TABLES = "SELECT TABLE_SCHEMA, COUNT(*) FROM information_schema.TABLES GROUP BY TABLE_SCHEMA;\n"
 
 
@@ -33,6 +47,8 @@ class MariaDB:
     clients: tuple[str, ...] = ("mariadb", "mysql")
     #: What stands before a password.
     identified = "IDENTIFIED BY"
+    #: Whether a user may prove itself in this way or in that.
+    has_two_ways = True
     #: What every session begins with.
     prelude = ""
 
@@ -58,15 +74,43 @@ class MariaDB:
             "granted_before": (f"granted to {user}", name) in rows,
         }
 
-    def make(self, name: str, user: str, secret: str) -> None:
-        """Make the database, the user and the grant."""
+    def make(self, name: str, user: str, secret: str, *, keep_login: bool = False) -> None:
+        """Make the database, the user and the grant; the user's former way in stays valid if that is wanted."""
+        login = f"{self.identified} '{secret}'"
         statements = [
             f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4",
-            f"CREATE USER IF NOT EXISTS '{user}'@'localhost' {self.identified} '{secret}'",
-            f"ALTER USER '{user}'@'localhost' {self.identified} '{secret}'",
+            f"CREATE USER IF NOT EXISTS '{user}'@'localhost' {login}",
+            f"ALTER USER '{user}'@'localhost' {(keep_login and self._besides_former(user, secret)) or login}",
             f"GRANT ALL PRIVILEGES ON `{_pattern(name)}`.* TO '{user}'@'localhost'",
         ]
         self._query(";\n".join(statements), hide=secret)
+
+    def _besides_former(self, user: str, secret: str) -> str:
+        """Say how a user proves itself by a secret or as before; nothing for one that is new or had no password."""
+        if not self.has_two_ways or ("user", user) not in self._rows(_WHAT_IS_THERE):
+            return ""
+        return both_ways(self._query(f"SHOW CREATE USER '{user}'@'localhost'"), secret)
+
+    def tell(self) -> dict[str, Any] | None:
+        """Tell what the server holds: version, data folder, databases with their tables and size, users; no secret."""
+        if not self._is_there():
+            return None
+        try:
+            lines = self._query(_WHAT_IT_HOLDS, timeout_s=LOOK_TIMEOUT_S).splitlines()
+        except Refusal:
+            return None
+        rows = [line.split("\t") for line in lines]
+        values = {row[0]: row[1] for row in rows if len(row) == 2}
+        databases = [
+            {"name": row[1], "tables": int(row[2]), "mib": float(row[3])} for row in rows if row[0] == "database"
+        ]
+        return {
+            "flavour": "mariadb" if "mariadb" in values.get("version", "").lower() else "mysql",
+            "version": values.get("version", ""),
+            "data": values.get("datadir", ""),
+            "databases": [one for one in databases if str(one["name"]).lower() not in self.reserved],
+            "users": sorted(f"{row[1]}@{row[2]}" for row in rows if row[0] == "user"),
+        }
 
     def undo(self, note: Mapping[str, Any]) -> str:
         """Take back what was made, but for a database that holds tables."""
@@ -108,6 +152,24 @@ class MariaDB:
     def _client(self) -> str | None:
         found = (shutil.which(client, path=command.ENVIRONMENT["PATH"]) for client in self.clients)
         return next(filter(None, found), None)
+
+
+def both_ways(shown: str, secret: str) -> str:
+    """Say how a user proves itself by a secret or, as before, by what SHOW CREATE USER said.
+
+    Returns:
+        What follows the user's name in ALTER USER; nothing if there was no way in that could be kept.
+    """
+    found = _WAYS.search(shown)
+    if found is None:
+        return ""
+    former = f"mysql_native_password USING {found[1]}" if found[1] else found[2]
+    # the server's own form of it: mysql_native_password
+    once = hashlib.sha1(secret.encode("ascii"), usedforsecurity=False).digest()
+    digest = hashlib.sha1(once, usedforsecurity=False).hexdigest().upper()
+    if f"'*{digest}'" in former:
+        return f"IDENTIFIED VIA {former}"
+    return f"IDENTIFIED VIA mysql_native_password USING '*{digest}' OR {former}"
 
 
 def _pattern(name: str) -> str:

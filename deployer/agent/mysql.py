@@ -13,3 +13,5 @@ class MySQL(MariaDB):
     identified = "IDENTIFIED WITH caching_sha2_password BY"
     # the salt of such a password is any bytes: only in hex can a user be put back as it was
     prelude = "SET SESSION print_identified_with_as_hex = ON;\n"
+    # its second password would have to be of the plugin that the first one is of, and it shows neither
+    has_two_ways = False

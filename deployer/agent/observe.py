@@ -33,6 +33,7 @@ _LISTEN = "0A"
 def run(request: Document) -> Document:
     """Answer an ``observe`` request; every part that is not asked for is empty."""
     recorded = manifest.load()
+    ours = recorded.get("sysctls") or {}
     budget = [CONTENTS_LIMIT_BYTES]
     return {
         "facts": facts.gather(),
@@ -46,7 +47,8 @@ def run(request: Document) -> Document:
         "packages": packages(request.get("packages", ())),
         "users": {name: _user_exists(name) for name in request.get("users", ())},
         "databases": database.observe(request.get("databases", ())),
-        "sysctls": sysctls.observe(request.get("sysctls", ()), recorded.get("refused_sysctls") or {}),
+        "sysctls": sysctls.observe({*request.get("sysctls", ()), *ours}, recorded.get("refused_sysctls") or {}),
+        "set_sysctls": ours,
         "paths": {path: os.path.lexists(path) for path in request.get("paths", ())},
         "ports": listeners(request.get("ports", ())),
         "owned": recorded.get("owned") or {},

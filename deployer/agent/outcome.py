@@ -14,12 +14,14 @@ class Outcome:
         problems: What could not be put back; empty means that the host is as before.
         commands: For a person, one or more per problem.
         kept: What was left on purpose.
+        told: How each database stands that a migration was run on.
     """
 
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.commands: list[str] = []
         self.kept: list[str] = []
+        self.told: list[str] = []
 
     @property
     def state(self) -> str:

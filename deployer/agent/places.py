@@ -15,6 +15,8 @@ MANIFEST = STATE + "/manifest.json"
 SECRETS_KEY = STATE + "/secrets.key"
 AUDIT = STATE + "/audit.jsonl"
 TRANSACTIONS = STATE + "/transactions"
+#: Copies of databases, taken before a migration and before one is put back.
+DUMPS = STATE + "/dumps"
 #: Files of the user's own that a deploy took the place of, for good.
 FORMER = STATE + "/former"
 #: What lies here is a secret: no hash and no text of it is told or written down.

@@ -24,6 +24,13 @@ SELECT 'database', datname, pg_get_userbyid(datdba) FROM pg_database;
 SELECT 'role', rolname, CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END FROM pg_roles;
 SELECT 'end', 1, 1;
 """
+_WHAT_IT_HOLDS = """\
+SELECT 'version', current_setting('server_version');
+SELECT 'data', current_setting('data_directory');
+SELECT 'database', datname, round(pg_database_size(oid) / 1048576.0, 1), pg_get_userbyid(datdba) FROM pg_database
+WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 2 LIMIT 200;
+SELECT 'user', rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' AND rolname <> 'postgres' ORDER BY 2 LIMIT 200;
+"""
 #: Tables, materialized views and foreign tables that are not the server's own.
 _TABLES = """\
 SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -68,8 +75,15 @@ class PostgreSQL:
         login = next((row[2] for row in rows if row[:2] == ("role", user)), None)
         return {"made_database": owner is None, "user_before": login}
 
-    def make(self, name: str, user: str, _secret: str) -> None:
-        """Make role and database, and let nobody else in; the role logs in by its system user, without a password."""
+    def make(self, name: str, user: str, _secret: str, *, keep_login: bool = False) -> None:
+        """Make role and database, and let nobody else in; the role logs in by its system user, without a password.
+
+        Args:
+            name: The database.
+            user: The role; a password that it has stays valid either way.
+            keep_login: For servers that have passwords.
+        """
+        del keep_login
         rows = _rows()
         statements = []
         if not any(row[:2] == ("role", user) for row in rows):
@@ -79,28 +93,51 @@ class PostgreSQL:
             # template1 may hold what somebody put there, in another encoding
             statements.append('CREATE DATABASE :"name" OWNER :"user" TEMPLATE template0 ENCODING \'UTF8\';')
             statements.append('REVOKE CONNECT, TEMPORARY ON DATABASE :"name" FROM PUBLIC;')
-        _query("\n".join(statements), name=name, user=user)
+        query("\n".join(statements), name=name, user=user)
+
+    def tell(self) -> dict[str, Any] | None:
+        """Tell what the server holds, as ``MariaDB.tell``; a database's tables are not counted."""
+        if not os.path.exists(SOCKET) or shutil.which("psql", path=command.ENVIRONMENT["PATH"]) is None:
+            return None
+        try:
+            rows = [line.split("\t") for line in query(_WHAT_IT_HOLDS, timeout_s=LOOK_TIMEOUT_S).splitlines()]
+        except Refusal:
+            return None
+        values = {row[0]: row[1] for row in rows if len(row) == 2}
+        databases = [row for row in rows if row[0] == "database"]
+        return {
+            "flavour": "postgresql",
+            "version": values.get("version", ""),
+            "data": values.get("data", ""),
+            "databases": [{"name": row[1], "tables": None, "mib": float(row[2]), "owner": row[3]} for row in databases],
+            "users": sorted(row[1] for row in rows if row[0] == "user"),
+        }
 
     def undo(self, note: Mapping[str, Any]) -> str:
         """Take back what was made, but for a database that holds tables."""
         name, user = note["name"], note["user"]
         rows = _rows()
         if note["made_database"] and ("database", name, user) in rows:
-            if _query(_TABLES, database=name) != "0":
+            if query(_TABLES, database=name) != "0":
                 return f"database {name} and its role: it holds tables now"
-            _query('DROP DATABASE :"name" WITH (FORCE);', name=name)  # an app that is being returned may be connected
+            query('DROP DATABASE :"name" WITH (FORCE);', name=name)  # an app that is being returned may be connected
         if note["user_before"] is None:
-            _query('DROP ROLE IF EXISTS :"user";', user=user)
+            query('DROP ROLE IF EXISTS :"user";', user=user)
         elif note["user_before"] == "NOLOGIN":
-            _query('ALTER ROLE :"user" NOLOGIN;', user=user)
+            query('ALTER ROLE :"user" NOLOGIN;', user=user)
         return ""
 
 
 def _rows(timeout_s: float = TIMEOUT_S) -> set[tuple[str, ...]]:
-    return {tuple(line.split("\t")) for line in _query(_DATABASES_AND_ROLES, timeout_s=timeout_s).splitlines()}
+    return {tuple(line.split("\t")) for line in query(_DATABASES_AND_ROLES, timeout_s=timeout_s).splitlines()}
 
 
-def _query(statements: str, *, database: str = SUPERUSER, timeout_s: float = TIMEOUT_S, **names: str) -> str:
+def query(statements: str, *, database: str = SUPERUSER, timeout_s: float = TIMEOUT_S, **names: str) -> str:
+    """Ask as the superuser; ``names`` become psql's variables. Returns the rows, their fields parted by tabs.
+
+    Raises:
+        Refusal: The server refuses, or there is no psql.
+    """
     argv = ["psql", "--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t"]
     argv += ["--set=ON_ERROR_STOP=1", f"--host={SOCKETS}", f"--username={SUPERUSER}", f"--dbname={database}"]
     argv += [f"--set={key}={value}" for key, value in names.items()]

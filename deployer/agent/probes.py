@@ -6,10 +6,12 @@ dies or is restarted by systemd fails the gate at once, in both phases.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import select
 import socket
 import ssl
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Sequence
@@ -23,16 +25,27 @@ if TYPE_CHECKING:
 READY_WITHIN_S = 20.0
 INTERVAL_S = 0.25
 ANSWER_WITHIN_S = 5.0
+#: From the question to the last byte.
+WHOLE_ANSWER_WITHIN_S = 15.0
 BODY_LIMIT_BYTES = 1 << 20
 
 
-def gate(probes: Sequence[dict[str, Any]], gate_s: float, progress: Progress) -> None:
+class Wrong(str):
+    """What is wrong with an answer that came; where none came, it is said in a plain text."""
+
+    __slots__ = ()
+
+
+def gate(
+    probes: Sequence[dict[str, Any]], gate_s: float, progress: Progress, *, wrong_for_s: float = READY_WITHIN_S
+) -> None:
     """Hold the new state against its probes.
 
     Args:
         probes: The plan's list.
         gate_s: How long all of them must hold after the first complete success; s.
         progress: Looked at between rounds.
+        wrong_for_s: How long an answer may come and be wrong before all are ready; s.
 
     Raises:
         Refusal: Kind `probe`, naming the first probe that failed and how.
@@ -44,10 +57,15 @@ def gate(probes: Sequence[dict[str, Any]], gate_s: float, progress: Progress) ->
     ask = partial(answer, meanwhile=steady.look)
     deadline = time.monotonic() + READY_WITHIN_S
     ready_at: float | None = None
+    wrong_at: float | None = None
     while ready_at is None or time.monotonic() < ready_at + gate_s:
         waiting = steady.look() or next(filter(None, map(ask, https)), "")
         if waiting and ready_at is not None:
             raise Refusal("probe", f"it was ready, and then: {waiting}", detail=_last_words(units))
+        if isinstance(waiting, Wrong):
+            wrong_at = time.monotonic() if wrong_at is None else wrong_at
+            if time.monotonic() > wrong_at + wrong_for_s:
+                raise Refusal("probe", f"not ready: {waiting}", detail=_last_words(units))
         if waiting and time.monotonic() > deadline:
             raise Refusal("probe", f"not ready within {READY_WITHIN_S:.0f} s: {waiting}", detail=_last_words(units))
         if not waiting and ready_at is None:
@@ -96,22 +114,36 @@ def answer(probe: dict[str, Any], meanwhile: Callable[[], object] = lambda: None
     what = f"{'https' if probe.get('tls') else 'http'} {where}{probe['path']}"
     try:
         connection = _connect(probe)
+        # each of its bytes may be in time, and its answer never come to an end
+        was_cut = threading.Event()
+        cut = threading.Timer(WHOLE_ANSWER_WITHIN_S, _cut, (connection.sock, was_cut))
+        cut.daemon = True
+        cut.start()
         try:
             host = probe.get("host") or "localhost"
             connection.request("GET", probe["path"], headers={"Host": host, "User-Agent": "deployer-gate"})
             _wait_for(connection.sock, meanwhile)
             response = connection.getresponse()
             body = response.read(BODY_LIMIT_BYTES)
+            if was_cut.is_set():
+                raise TimeoutError(f"the answer came to no end within {WHOLE_ANSWER_WITHIN_S:.0f} s")
         finally:
+            cut.cancel()
             connection.close()
     except (OSError, http.client.HTTPException) as error:
         return f"{what}: {error or type(error).__name__}"
     if response.status not in probe["status"]:
-        return f"{what}: status {response.status}, expected {' or '.join(map(str, probe['status']))}"
+        return Wrong(f"{what}: status {response.status}, expected {' or '.join(map(str, probe['status']))}")
     contains = probe.get("contains")
     if contains is not None and contains.encode() not in body:
-        return f"{what}: the answer does not contain {contains!r}"
+        return Wrong(f"{what}: the answer does not contain {contains!r}")
     return ""
+
+
+def _cut(link: socket.socket, was_cut: threading.Event) -> None:
+    was_cut.set()
+    with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)
 
 
 def _wait_for(link: socket.socket, meanwhile: Callable[[], object]) -> None:

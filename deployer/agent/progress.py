@@ -15,6 +15,7 @@ STEPS = (
     "accounts",
     "secrets",
     "releases",
+    "room",
     "stage",
     "validate",
     "journal",
@@ -22,11 +23,18 @@ STEPS = (
     "swap",
     "daemon-reload",
     "sysctls",
+    "candidate",
     "activate",
+    "dump",
     "gate",
+    "confirm",
     "commit",
+    "clean-up",
 )
-"""Every step of a transaction, in order; `return` can follow any step after `arm`."""
+"""Every step of a transaction, in order; the way back can follow any step from `arm` to `commit`.
+
+`candidate` and `activate` take turns: an app's migrations, its candidate, its restart, the next app's.
+"""
 
 
 class Progress:
@@ -43,6 +51,7 @@ class Progress:
         self._began: float | None = None
         self._deadline: float | None = None
         self.told_to_stop = False  # set by SIGTERM
+        self.watch: Callable[[], object] = lambda: None  # what it raises is a reason to give up, too
         self.step = STEPS[0]
         self.steps: list[dict[str, Any]] = []
 
@@ -76,10 +85,11 @@ class Progress:
         return max(0.1, min(at_most_s, self._deadline - time.monotonic()))
 
     def check(self, wait_s: float = 0.0) -> None:
-        """Wait for so long and give up if there is a reason to.
+        """Wait for so long, look at what is watched, and give up if there is a reason to.
 
         Raises:
-            Refusal: The control machine is gone, a signal said stop, or the time of the return timer is nearly used up.
+            Refusal: `watch` found something, the control machine is gone, a signal said stop, or the time of the return
+                timer is nearly used up.
         """
         if self._stopped(wait_s):
             raise Refusal("fault", "the control machine is gone or asked to stop", step=self.step)
@@ -87,6 +97,7 @@ class Progress:
             raise Refusal("fault", "the agent was told to stop by a signal", step=self.step)
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise Refusal("fault", "the deploy took longer than the time that it was given", step=self.step)
+        self.watch()
 
     def finished(self) -> list[dict[str, Any]]:
         """Return the steps with their durations; ms."""

@@ -67,8 +67,8 @@ def systemd(asked: Mapping[str, Any], names: Names) -> Optional[Document]:
         argv = ["systemctl", "show", "--no-pager", "--property", ",".join([*names, "ActiveState"]), "--", unit]
         pairs = [line.partition("=") for line in (unitstate.output(argv, TIMEOUT_S) or "").splitlines()]
         properties = {key: value[:LONGEST] for key, _, value in pairs}
-        # a slice without a process in it holds its limits all the same
-        if properties.pop("ActiveState", "") == "active" or unit.endswith(".slice"):
+        # a slice without a process in it holds its limits all the same; a candidate runs only while a deploy does
+        if properties.pop("ActiveState", "") == "active" or unit.endswith(".slice") or "@candidate." in unit:
             values[unit] = properties
     return {"version": str(facts.gather().get("systemd") or ""), "values": values}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import List
+from typing import List, Tuple, Union
 
 #: All that a server says of itself and its config; 16 KiB are usual, bytes.
 MOST_BYTES = 1 << 20
@@ -22,14 +22,14 @@ class Answers:
         self._left = MOST_BYTES
         self._held = bytearray()
 
-    def ask(self, path: str, commands: bytes) -> None:
-        """Connect to the socket at a path and send commands.
+    def ask(self, place: Union[str, Tuple[str, int]], commands: bytes) -> None:
+        """Connect to the socket at a path, or to an address and port, and send commands.
 
         Raises:
             OSError: Nobody listens there, or the time is over.
         """
         self._wait_no_longer()
-        self._connection.connect(path)
+        self._connection.connect(place)
         self._wait_no_longer()
         self._connection.sendall(commands)
 

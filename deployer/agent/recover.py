@@ -57,7 +57,7 @@ def settle_open(say: Callable[[str], None]) -> list[str]:
                     detail="\n".join(outcome.problems),
                     next="\n".join(outcome.commands),
                 )
-            report.append(f"{journal.identifier}: it was taken back")
+            report.append("; ".join([f"{journal.identifier}: it was taken back", *outcome.told]))
     return report
 
 

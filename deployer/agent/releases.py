@@ -71,6 +71,13 @@ def touch(targets: Sequence[str]) -> None:
             os.utime(places.at(path))
 
 
+def demote(paths: Sequence[str]) -> None:
+    """Make what never went live the oldest of its folder: `prune` takes it before any way back."""
+    for path in paths:
+        if os.path.isdir(places.at(path)):
+            os.utime(places.at(path), (0, 0))
+
+
 def prune(releases: Sequence[dict[str, Any]]) -> None:
     """Remove what was live longest ago of the apps that got a new release; the live ones are among the kept.
 

@@ -10,7 +10,22 @@ import contextlib
 from functools import partial
 from typing import Any, Callable
 
-from . import accounts, activate, database, returntimer, staging, sysctls, systemctl, unitreturn, work
+from . import (
+    accounts,
+    activate,
+    candidate,
+    confirm,
+    database,
+    dumps,
+    migrations,
+    releases,
+    returntimer,
+    staging,
+    sysctls,
+    systemctl,
+    unitreturn,
+    work,
+)
 from .journal import Journal, booted
 from .outcome import Attempt, Outcome
 from .refusal import Refusal
@@ -30,10 +45,13 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
     journal.free_reserve()
     journal.doc["returning"] = True
     attempt(journal.save, "the journal cannot be written", "df -h /var/lib/deployer")
+    attempt(partial(confirm.forget, journal.identifier), "a mark in memory cannot be removed", "")
     work.stop_all()
+    candidate.stop_all()
     before: dict[str, Any] = journal.doc["units"]
     if journal.doc["booted"] != booted():  # whatever runs now was started with the new files
         journal.doc["activated"] = list(range(len(journal.doc["activations"])))
+    migrations.take_back(journal, attempt, outcome, say)
     touched = activate.units_of([journal.doc["activations"][number] for number in journal.doc["activated"]])
     _undo_databases(journal, attempt, outcome)
     unitreturn.stop_what_did_not_run(touched, before, attempt, say)
@@ -60,13 +78,17 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
         "systemctl daemon-reload",
     )
     sysctls.put_back(journal, attempt)
+    migrations.resume(journal)
     unitreturn.start_what_ran(journal, touched, before, attempt, say)
+    attempt(candidate.let_all_go, "a unit is held back", f"rm -r {candidate.HELD}")
     running = [unit for unit in touched if unitreturn.is_to_run(before[unit])]
     for unit in unitreturn.unhealthy(running):
         outcome.problems.append(f"{unit} ran before and does not run now")
         outcome.commands += [f"systemctl status {unit}", f"systemctl restart {unit}"]
+    attempt(partial(releases.demote, journal.doc.get("made", [])), "a release cannot be marked as never live", "")
     if not outcome.problems:
         journal.close("restored", cause)
+        dumps.prune()
         returntimer.disarm(journal)
     else:
         journal.doc["outcome"] = "unknown"

@@ -82,7 +82,7 @@ def stage(
     journal.save()
     for directory in journal.doc["made_directories"]:
         durable.make_directories(places.at(directory))
-    for entry, recorded in zip(files, journal.doc["files"]):  # noqa: B905 - Python 3.9 has no strict
+    for entry, recorded in zip(files, journal.doc["files"]):
         wanted, staged = entry["after"], recorded["staged"]
         if wanted["kind"] == "link":
             os.symlink(wanted["target"], places.at(staged))
@@ -172,15 +172,28 @@ def keep_former(journal: Journal) -> None:
             os.symlink(before["target"], places.at(former))
         else:
             data = treestate.read(f"{journal.directory}/{recorded['copy']}")
-            durable.write_new(places.at(former), data, before["mode"], before["uid"], before["gid"])
+            fresh = places.at(former) + ".tmp"  # half of a file under its own name would be taken for all of it
+            durable.unlink_quietly(fresh)
+            durable.write_new(fresh, data, before["mode"], before["uid"], before["gid"])
+            os.replace(fresh, places.at(former))
+            durable.sync_directory(os.path.dirname(fresh))
 
 
 def discard(journal: Journal) -> None:
-    """Remove what was staged or kept beside the targets, and directories that were made for it if they are empty."""
+    """Remove what was staged or kept beside the targets.
+
+    Raises:
+        OSError: One of them cannot be removed; the others are.
+    """
+    problems = []
     for recorded in journal.doc["files"]:
-        for companion in (recorded["staged"], recorded["kept"]):
-            if companion:
+        for companion in filter(None, (recorded["staged"], recorded["kept"])):
+            try:
                 durable.unlink_quietly(places.at(companion))
+            except OSError as error:
+                problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 def remove_made_directories(journal: Journal) -> None:

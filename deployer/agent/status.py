@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import cgroups, journal, lock, manifest, textfiles, unitstate
+from . import cgroups, dumps, journal, lock, manifest, textfiles, unitstate
 
 _NAMES = (
     "Id",
@@ -35,6 +35,7 @@ def run(_request: Document) -> Document:
         "disk_free_mib": _free_mib("/"),
         "up_s": _up_s(),
         "last_transaction": recorded["last_transaction"],
+        "dumps": dumps.listed(),
         "open": [one.identifier for one in journal.recorded() if one.state != "closed"],
         "lock": lock.holder(),
     }

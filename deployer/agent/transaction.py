@@ -16,7 +16,10 @@ from . import (
     activate,
     back,
     closing,
+    confirm,
     manifest,
+    memorywatch,
+    migrations,
     origin,
     packages,
     places,
@@ -73,7 +76,9 @@ def run(
     try:
         lock = Lock.acquire(who, identifier, wait_s=_patience_s(request), meanwhile=progress.wait)
     except OSError as error:
-        raise _refusal(error) from error
+        refusal = _refusal(error)
+        refusal.step = progress.step
+        raise refusal from error
     try:
         journal = _begin(identifier, who, progress)
         journal.doc["back_to"], journal.doc["after"] = (
@@ -127,7 +132,10 @@ class _Transaction:
             secretfiles.make_key()
         self._enter("releases")
         journal.doc["releases"] = plan.get("releases", [])
-        self._keep("releases", releases.make(plan.get("releases", []), blobs, self._work, progress))
+        journal.doc["made"] = releases.make(plan.get("releases", []), blobs, self._work, progress)
+        self._keep("releases", journal.doc["made"])
+        self._enter("room")
+        migrations.check_room(activations)
         self._enter("stage", _files(len(files)))
         staging.compare(files, packages_came=bool(came))  # the preparation may have taken minutes
         staging.stage(files, blobs, journal, self._secrets)
@@ -159,16 +167,40 @@ class _Transaction:
             sysctls.settle(plan["sysctls"], journal)
             for note in journal.doc["notes"]:
                 progress.say(note)
-        self._enter("activate")
-        done = manifest.load()["done"]
-        activate.run(plan.get("activations", []), done, journal, self._work, progress)
-        self._enter("gate")
-        probes.gate(plan.get("probes", []), float(plan.get("gate_s", 0)), progress)
+        self._activate()
+        self._confirm()
         self._enter("commit")
+        journal.doc["notes"] += migrations.news(journal)
         refused = journal.doc.get("refused_sysctls", {})
-        journal.doc["manifest"] = manifest.after(plan, journal.identifier, refused, back.manifest_of(plan))
+        journal.doc["manifest"] = manifest.after(
+            plan, journal.identifier, refused, back.manifest_of(plan), journal.doc["sysctls"]
+        )
         journal.doc["standing"] = standing.of_plan(plan)
         journal.move("committed")
+
+    def _activate(self) -> None:
+        """Start what is to run, and hold it against its probes and its memory."""
+        plan, progress = self.plan, self.progress
+        asked = plan.get("probes", [])
+        memory = memorywatch.MemoryWatch([probe["unit"] for probe in asked if probe["kind"] == "unit"])
+        progress.watch = memory.look
+        try:
+            self._enter("activate")
+            done = manifest.load()["done"]
+            activate.run(plan.get("activations", []), done, self.journal, self._work, progress)
+            self._enter("gate")
+            probes.gate(asked, float(plan.get("gate_s", 0)), progress)
+            memory.hold()
+        except Refusal as refusal:
+            raise memory.explained(refusal) from refusal
+
+    def _confirm(self) -> None:
+        """Where the way to the host itself was changed, wait for somebody who comes that way."""
+        changed = self.plan.get("confirm_over_new_connection")
+        if changed:
+            confirm.expect(self.journal.identifier)
+            self._enter("confirm", ", ".join(changed))
+            confirm.wait(self.journal.identifier, changed, float(self.plan["confirm_s"]), self.progress)
 
     def _enter(self, step: str, message: str = "") -> None:
         self.progress.check()
@@ -220,6 +252,7 @@ def _guarded(transaction: _Transaction) -> None:
         else:
             raise _untouched(refusal, journal) from error
     try:
+        progress.enter("clean-up")
         closing.finish_commit(journal)
     except (OSError, Refusal) as error:
         progress.say(f"committed; the clean-up is left to the next deploy: {error}")
@@ -229,7 +262,7 @@ def _untouched(refusal: Refusal, journal: Journal) -> Refusal:
     try:
         closing.abandon(journal, refusal.message)
     except OSError as error:
-        refusal.detail += f"\n(leftovers of this deploy could not be removed: {error})"
+        refusal.detail += f"\n(leftovers of this deploy wait for the next deploy, or for `recover`: {error})"
     if journal.doc["kept"]:
         refusal.detail = f"{refusal.detail}\nkept, doing nothing: {'; '.join(journal.doc['kept'])}".strip()
     return refusal
@@ -250,6 +283,8 @@ def _returned(refusal: Refusal, transaction: _Transaction) -> Refusal:
         refusal.next = "\n".join(outcome.commands)
     if outcome.kept:
         refusal.detail = f"{refusal.detail}\nkept, doing nothing: {'; '.join(outcome.kept)}".strip()
+    if outcome.told:
+        refusal.detail = "\n".join([refusal.detail, *outcome.told]).strip()
     return refusal
 
 

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Any, Callable
 
-from . import boot, swaps, systemctl, unitstate
+from . import boot, candidate, swaps, systemctl, unitstate
 from .journal import Journal
 from .outcome import Attempt
 from .refusal import Refusal
@@ -65,11 +65,11 @@ def start_what_ran(
     say: Callable[[str], None],
 ) -> None:
     """Enable and run again what was enabled and ran, with the same reloads and restarts, in the same order."""
-    actions = {
-        entry["unit"]: entry.get("action", "start")
-        for entry in (journal.doc["activations"][number] for number in journal.doc["activated"])
-        if entry["kind"] in ("unit", "stop")
-    }
+    begun = [journal.doc["activations"][number] for number in journal.doc["activated"]]
+    actions = {entry["holds"]: "restart" for entry in begun if entry.get("holds")}
+    actions.update(
+        (entry["unit"], entry.get("action", "start")) for entry in begun if entry["kind"] in ("unit", "stop")
+    )
     for unit in touched:
         was, now = before[unit], unitstate.show([unit])[unit]
         if was["enabled"] in ENABLED and now["enabled"] not in ENABLED:
@@ -81,6 +81,9 @@ def start_what_ran(
         systemctl.forget_failures(unit)
         if ran(was):
             verb = "reload-or-restart" if actions[unit] == "reload" else actions[unit]
+            if candidate.is_held(unit):
+                candidate.let_go(unit)
+                verb = "start"  # what it reads is the old again; a restart would cut visitors whom it has just taken
             say(f"{verb} {unit}")
             if not is_to_run(was):
                 try:

@@ -57,7 +57,7 @@ def properties(units: Iterable[str], names: Iterable[str]) -> Dict[str, Dict[str
         if len(blocks) != len(askable):
             message = "systemd told the state of %d units out of %d" % (len(blocks), len(askable))
             raise Refusal("unsupported", message, step="observe", next="systemctl is-system-running")
-        told.update(zip(askable, blocks))  # noqa: B905 - Python 3.9 has no strict; see above
+        told.update(zip(askable, blocks))
     return told
 
 

@@ -33,6 +33,7 @@ class Work:
     """
 
     def __init__(self, limits: Mapping[str, Any], progress: Progress) -> None:
+        self.limits = dict(limits)
         self._slice = str(limits["slice"])
         self._memory_max_mib = int(limits["memory_max_mib"])
         self._progress = progress

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from deployer.apps.candidate import Candidate, candidate_numbers, candidate_of
 from deployer.apps.claims import beside_inputs, beside_parts, long_lived_parts, upload_parts
-from deployer.apps.disk import releases_on_disk
+from deployer.apps.databases import databases_taken
+from deployer.apps.disk import dumps_on_disk, releases_on_disk
 from deployer.apps.jobs import jobs_without_room
 from deployer.apps.places import AppPlaces
 from deployer.apps.processes import Processes, app_links
@@ -16,6 +18,7 @@ __all__ = [
     "JAVA_TEMPORARY",
     "SPOOL",
     "AppPlaces",
+    "Candidate",
     "Processes",
     "UnitText",
     "app_links",
@@ -23,6 +26,10 @@ __all__ = [
     "apps_run_by",
     "beside_inputs",
     "beside_parts",
+    "candidate_numbers",
+    "candidate_of",
+    "databases_taken",
+    "dumps_on_disk",
     "jobs_without_room",
     "long_lived_parts",
     "releases_on_disk",

@@ -59,6 +59,36 @@ class AppPlaces:
         """Where nginx reaches one process."""
         return f"/run/app-{self.app}-{number}.sock"
 
+    @property
+    def candidate_unit(self) -> str:
+        """Service unit of a new release that nobody is led to yet."""
+        return f"app-{self.app}@candidate.service"
+
+    @property
+    def candidate_socket_unit(self) -> str:
+        """Socket unit of the same."""
+        return f"app-{self.app}@candidate.socket"
+
+    @property
+    def candidate_socket(self) -> str:
+        """Where it answers, in a folder of root's."""
+        return f"/run/deployer-candidates/{self.app}.sock"
+
+    @property
+    def hold_unit(self) -> str:
+        """Service unit that hands on who waited for the only process that listens on a port."""
+        return f"app-{self.app}@hold.service"
+
+    @property
+    def hold_socket_unit(self) -> str:
+        """Socket unit at which they wait."""
+        return f"app-{self.app}@hold.socket"
+
+    @property
+    def hold_socket(self) -> str:
+        """Where nginx leads them when the process does not listen."""
+        return f"/run/app-{self.app}-hold.sock"
+
     def job_template_unit(self, job: str) -> str:
         """Service unit of which every process of a background worker is an instance."""
         return f"app-{self.app}-{job}@.service"

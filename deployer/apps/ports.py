@@ -57,6 +57,16 @@ def port_contradictions(declaration: Declaration, runner: str) -> Iterator[tuple
             yield where, f"port {ports[-1]} may be held by an outgoing connection; write one of 1024 to {last}"
 
 
+def candidate_port(declaration: Declaration) -> int:
+    """Give the port on which a new release listens before visitors are led to it: the last that no app of the host has.
+
+    One is enough: there is one deploy at a time, and one candidate in it.
+    """
+    found = [_listening(app) for app in declaration.apps.values()]
+    taken = {port for one in found if one for port in one[1].listens_on(declaration.hardware.cpu_cores)}
+    return next(port for port in range(FIRST_TAKEN_PORT - 1, 1023, -1) if port not in taken)
+
+
 def _listening(app: App) -> tuple[str, ListensOnPorts] | None:
     for key in app.runners:
         settings = app.run_by(key)

@@ -59,13 +59,22 @@ class Processes:
         return tuple(self.first_port + number - 1 for number in self._numbers) if self.first_port else ()
 
     @property
+    def _holds(self) -> tuple[str, ...]:
+        return (self.places.hold_socket_unit,) if self.has_hold else ()
+
+    @property
     def _numbers(self) -> range:
         return range(1, self.count + 1)
+
+    @property
+    def has_hold(self) -> bool:
+        """Whether visitors would be refused while it restarts: one process alone, on a port that nobody else holds."""
+        return self.first_port is not None and self.count == 1
 
     def wanted_units(self) -> tuple[UnitWanted, ...]:
         """Want all units: the sockets first, so that visitors wait instead of being refused."""
         return (
-            *(UnitWanted(unit=unit, taker=self.app, listens=True) for unit in self.socket_units),
+            *(UnitWanted(unit=unit, taker=self.app, listens=True) for unit in (*self.socket_units, *self._holds)),
             *(UnitWanted(unit=unit, taker=self.app) for unit in self.units),
         )
 
@@ -108,7 +117,26 @@ class Processes:
                     restarts=self.socket_units,
                 )
             )
-        return tuple(found)
+        return (*found, *self._hold_files())
+
+    def _hold_files(self) -> tuple[FileWanted, ...]:
+        if not self.has_hold:
+            return ()
+        context = {"name": self.app, "places": self.places, "port": self.first_port, "unit": self.units[0]}
+        return tuple(
+            FileWanted(
+                taker=self.app,
+                template=template,
+                dialect="unit",
+                path=f"{UNIT_FOLDER}/{unit}",
+                context=context,
+                restarts=restarts,
+            )
+            for template, unit, restarts in (
+                ("systemd/hold.socket.j2", self.places.hold_socket_unit, self._holds),
+                ("systemd/hold.service.j2", self.places.hold_unit, ()),
+            )
+        )
 
 
 def app_links(
@@ -143,6 +171,7 @@ def app_links(
         pool_size=int(numbers["pool_size"].value) if "pool_size" in numbers else 0,
         numbers=numbers,
         upstreams=units.upstreams,
+        hold=f"unix:{units.places.hold_socket}" if port else "",
         units=units.units,
         runner=runner,
     )

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
+from deployer.apps.candidate import INSTEAD, Candidate
 from deployer.apps.places import AppPlaces
 from deployer.apps.unit import unit_text
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.wanted import (
+    CandidateWanted,
     CommandWanted,
     DirectoryWanted,
     FileWanted,
@@ -32,6 +34,7 @@ def app_wanted(
     packages: tuple[str, ...],
     files: tuple[FileWanted, ...],
     units: tuple[UnitWanted, ...],
+    candidate: Candidate,
     environment: Literal["python", "node", "none"] = "none",
     lock: str = "",
     must_have: Mapping[str, str] | None = None,
@@ -46,6 +49,7 @@ def app_wanted(
         packages: Debian packages of what runs it.
         files: Its units and configs.
         units: Its units, in the order in which they start.
+        candidate: Where a new release of it answers before visitors are led there.
         environment: What it needs besides its source.
         lock: The file that says so, relative to the source.
         must_have: Files that the source must hold, and what makes them.
@@ -88,6 +92,7 @@ def app_wanted(
             for secret, source in app.secret_sources.items()
         ),
         releases=(release,),
+        candidates=(_candidate(candidate, declaration, budget),),
         files=files,
         commands=_commands(name, declaration, budget),
         units=units,
@@ -100,9 +105,22 @@ def app_wanted(
         validators=(
             Validator(
                 name=f"systemd-analyze verify (units of {name})",
-                argv=("systemd-analyze", "verify", *(unit.unit for unit in units)),
+                argv=("systemd-analyze", "verify", *(unit.unit for unit in units), candidate.unit),
             ),
         ),
+    )
+
+
+def _candidate(candidate: Candidate, declaration: Declaration, budget: HostBudget) -> CandidateWanted:
+    name = candidate.app
+    serving = next(link.units for link in budget.chain.links.values() if link.app == name and link.upstreams)
+    return CandidateWanted(
+        app=name,
+        unit=candidate.unit,
+        socket_unit=candidate.socket_unit,
+        before=serving,
+        holds=serving[0] if budget.value(name, "switch") == INSTEAD else "",
+        probe=_probe(name, declaration, candidate.upstream, candidate.unit),
     )
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from deployer.fill.longlived import hold
+from deployer.fill.uploads import upload
 from deployer.fill.visit import Seen, Visit
 from deployer.fill.visitors import visit_eagerly, visit_slowly
 from deployer.inventory import Entry
+from deployer.inventory.models import Host
 from deployer.render import Rendered
 from deployer.sandbox import SandboxHost
 
@@ -31,11 +35,15 @@ class Driven:
     Attributes:
         visitors: What the slow readers saw, and those who had their page and stayed.
         eager: What those saw who asked for one page after the other.
+        long_lived: What those with a WebSocket saw.
+        uploads: What those who uploaded saw.
         said: What each driver said at its end.
     """
 
     visitors: Seen
     eager: Seen
+    long_lived: Seen
+    uploads: Seen
     said: Mapping[str, str]
 
 
@@ -54,25 +62,87 @@ def drive(entry: Entry, host: SandboxHost, rendered: Rendered, seconds: float, s
     """
     drivers = _drivers(rendered, seconds)
     over = threading.Event()
-    with ThreadPoolExecutor(max_workers=len(drivers) + 2) as pool:
+    uploaders = _uploads(entry, over)
+    with ThreadPoolExecutor(max_workers=len(drivers) + len(uploaders) + len(entry.host.apps) + 2) as pool:
         running: dict[str, Future[str]] = {}
         for service, command in drivers.items():
             say(f"{service}: being filled")
             running[service] = pool.submit(host.sh, command, timeout_s=seconds + PREPARATION_S)
         eager = pool.submit(visit_eagerly, [_visit(entry, name, 0) for name in entry.host.apps], over)
+        uploads = [pool.submit(each) for each in uploaders]
         try:
-            say(f"{entry.host.target.connections} visitors")
             app = entry.host.slo.app or next(iter(entry.host.apps))
             visit = _visit(entry, app, seconds + 30)
+            seen, long_lived = _with_websockets(entry, visit, seconds / 2, pool, say)
+            say(f"{visit.connections} visitors")
             reload = pool.submit(_reload_nginx, host, over, 2 / 3 * seconds, visit.again)
-            seen = visit_slowly(visit)
+            seen.add(visit_slowly(visit))
             while any(not each.done() for each in running.values()):  # the databases are filled before they are worked
                 seen.add(visit_slowly(_visit(entry, app, 30)))
         finally:
             over.set()
         reload.result()
         said = {service: each.result().strip() for service, each in running.items()}
-        return Driven(visitors=seen, eager=eager.result(), said=said)
+        return Driven(
+            visitors=seen,
+            eager=eager.result(),
+            long_lived=long_lived,
+            uploads=_together(each.result() for each in uploads),
+            said=said,
+        )
+
+
+def websockets_of(host: Host) -> int:
+    """Count the long-lived connections that all apps of a host may have at once."""
+    return sum(app.websockets.connections for app in host.apps.values() if app.websockets is not None)
+
+
+def _with_websockets(
+    entry: Entry, visit: Visit, seconds: float, pool: ThreadPoolExecutor, say: Callable[[str], None]
+) -> tuple[Seen, Seen]:
+    """Hold all WebSockets that were declared, for a while; as many fewer read slowly, as nginx lets no more in.
+
+    It comes before all read slowly: a WebSocket takes less of nginx than an answer that waits, and of an app more.
+    """
+    held = websockets_of(entry.host)
+    if not held:
+        return Seen(), Seen()
+    over = threading.Event()
+    holding = [
+        pool.submit(
+            hold,
+            replace(_visit(entry, name, 0), paths=(app.websockets.path,), connections=app.websockets.connections),
+            over,
+        )
+        for name, app in entry.host.apps.items()
+        if app.websockets is not None
+    ]
+    say(f"{held} WebSockets, and {max(1, visit.connections - held)} visitors")
+    try:
+        seen = visit_slowly(replace(visit, connections=max(1, visit.connections - held), duration_s=seconds))
+    finally:
+        over.set()
+    return seen, _together(each.result() for each in holding)
+
+
+def _together(each: Iterable[Seen]) -> Seen:
+    found = Seen()
+    for one in each:
+        found.add_beside(one)
+    return found
+
+
+def _uploads(entry: Entry, over: threading.Event) -> list[Callable[[], Seen]]:
+    """Say who uploads: for each app as many at once as it says."""
+    return [
+        partial(
+            upload,
+            replace(_visit(entry, name, 0), paths=("/",), connections=app.uploads_at_once),
+            app.max_upload_mib * 2**20,
+            over,
+        )
+        for name, app in entry.host.apps.items()
+    ]
 
 
 def timed_units(rendered: Rendered) -> dict[str, str]:

@@ -57,6 +57,8 @@ class Filled:
         oom_kills: Processes that the kernel killed on the host, whatever they belonged to.
         visitors: What the slow readers saw, and those who had their page and stayed.
         eager: What those saw who asked for one page after the other.
+        long_lived: What those with a WebSocket saw.
+        uploads: What those who uploaded saw.
         said: What each driver said at its end.
     """
 
@@ -65,6 +67,8 @@ class Filled:
     oom_kills: int
     visitors: Seen
     eager: Seen
+    long_lived: Seen
+    uploads: Seen
     said: Mapping[str, str]
 
 
@@ -126,6 +130,8 @@ def fill(
         oom_kills=int(summary.get("oom_kills") or 0),
         visitors=driven.visitors,
         eager=driven.eager,
+        long_lived=driven.long_lived,
+        uploads=driven.uploads,
         said=driven.said,
     )
 

@@ -14,6 +14,8 @@ from itertools import count
 PATIENCE_S = 30.0
 #: How long the first waits for the last, s: nginx sends away who has asked for nothing after 10 s.
 GATHERED_WITHIN_S = 8.0
+#: What can go wrong on a connection.
+TROUBLE = (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 _NUMBERS = count(time.time_ns())
 
 
@@ -67,12 +69,14 @@ class Seen:
     Attributes:
         statuses: Answers by status.
         failures: What went wrong, by kind.
+        received: What came on long-lived connections, by kind.
         held: The most connections that were open at once.
         open_now: Connections that are open.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    received: Counter[str] = field(default_factory=Counter)
     held: int = 0
     open_now: int = 0
 
@@ -85,7 +89,14 @@ class Seen:
         """Count what others saw after these."""
         self.statuses.update(other.statuses)
         self.failures.update(other.failures)
+        self.received.update(other.received)
         self.held = max(self.held, other.held)
+
+    def add_beside(self, other: Seen) -> None:
+        """Count what others saw at the same time."""
+        held = self.held + other.held
+        self.add(other)
+        self.held = held
 
 
 class Gathering:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from deployer.fill.connection import HTTP1, HTTP2, BreaksOffError, Connection, connect, read_answer
 from deployer.fill.streams import STREAMS, ask_by_streams
-from deployer.fill.visit import Gathering, Seen, Visit, unseen
+from deployer.fill.visit import TROUBLE, Gathering, Seen, Visit, unseen
 
 #: What a slow visitor reads each second, bytes.
 READ_BYTES = 2048
@@ -33,8 +33,6 @@ EAGER_READ_BYTES = 2**16
 #: After an answer that is none, s.
 PAUSE_S = 1.0
 OK = 200
-#: What can go wrong.
-TROUBLE = (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 
 
 def visit_slowly(visit: Visit) -> Seen:

@@ -10,6 +10,8 @@ from deployer.contradictions import Found, contradictions as of_declaration
 from deployer.inventory.models import Host, declaration_of
 from deployer.inventory.problems import Problem, ValuePath
 from deployer.inventory.tree import MergedTree
+from deployer.objectives import parse, rate_of
+from deployer.slo import Slo
 
 
 def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]:
@@ -20,7 +22,8 @@ def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]
         host: What the files say of it, right in form.
         tree: The files' content and positions.
     """
-    for path, message in (*of_declaration(declaration_of(name, host)), *_load(host), *_login(host)):
+    found = (*of_declaration(declaration_of(name, host)), *_load(host), *_objectives(host.slo), *_login(host))
+    for path, message in found:
         full: ValuePath = ("hosts", name, *path)
         file, line = tree.position(full, key=True)
         yield Problem(file, line, full, message)
@@ -60,6 +63,18 @@ def _load(host: Host) -> Found:
         elif network in seen:
             yield path, f"{written} is there twice"
         seen.add(network)
+
+
+def _objectives(slo: Slo) -> Found:
+    rates = ", ".join(str(rate) for rate in slo.rates_per_s) or "none"
+    for place, rate in enumerate(slo.rates_per_s):
+        if rate in slo.rates_per_s[:place]:
+            yield ("slo", "rates_per_s", place), f"{rate} is there twice"
+    for key in ("must", "should"):
+        for place, text in enumerate(getattr(slo, key)):
+            rate_per_s = rate_of(parse(text).scope)
+            if rate_per_s is not None and rate_per_s not in slo.rates_per_s:
+                yield ("slo", key, place), f"r{rate_per_s} is none of slo.rates_per_s ({rates})"
 
 
 def _login(host: Host) -> Found:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deployer.inventory.contradictions import contradictions, group_contradictions
-from deployer.inventory.models import Entry, Inventory, InventoryFile
-from deployer.inventory.problems import raise_if_any
-from deployer.inventory.tree import load_tree, validate
+from deployer.inventory.measurements import read_measured
+from deployer.inventory.models import Entry, Host, Inventory, InventoryFile, declaration_of, path_from
+from deployer.inventory.problems import Problem, raise_if_any
+from deployer.inventory.tree import MergedTree, load_tree, validate
 
 
 def load_inventory(paths: Sequence[Path]) -> Inventory:
@@ -28,9 +29,25 @@ def load_inventory(paths: Sequence[Path]) -> Inventory:
     of_hosts = (problem for name, host in read.hosts.items() for problem in contradictions(name, host, tree))
     raise_if_any((*of_hosts, *group_contradictions(read.hosts, read.groups, tree)))
     entries = {
-        name: Entry(name, host, tree.file_of(("hosts", name)).resolve().parent) for name, host in read.hosts.items()
+        name: _entry(name, host, tree.file_of(("hosts", name)).resolve().parent) for name, host in read.hosts.items()
     }
     folders: tuple[Path, ...] = ()
     if read.templates is not None:
-        folders = ((tree.file_of(("templates",)).resolve().parent / Path(read.templates).expanduser()).resolve(),)
+        folders = (_template_folder(read.templates, tree),)
     return Inventory(entries, folders, tree.position, read.groups)
+
+
+def _entry(name: str, host: Host, folder: Path) -> Entry:
+    return Entry(name, host, folder, read_measured(folder, name, declaration_of(name, host)))
+
+
+def _template_folder(written: str, tree: MergedTree) -> Path:
+    """Find the user's own templates; a folder that is not there would let the shipped ones win without a word."""
+    key = ("templates",)
+    folder = path_from(tree.file_of(key).resolve().parent, written)
+    try:
+        problem = "" if folder.is_dir() else f"there is no folder {folder}"
+    except OSError as error:
+        problem = f"{folder} cannot be looked into: {error.strerror}"
+    raise_if_any([Problem(*tree.position(key), key, problem)] if problem else [])
+    return folder

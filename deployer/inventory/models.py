@@ -13,10 +13,12 @@ from pydantic import ConfigDict, Field, StringConstraints, create_model
 from deployer.app import App, EnvironmentName, Name
 from deployer.catalog import SERVICES, runners
 from deployer.declaration import Declaration, Target
-from deployer.errors import UsageError
+from deployer.errors import InventoryError, UsageError
 from deployer.hardware import Declared, Hardware, Mib
+from deployer.inventory.measurements import layered
 from deployer.inventory.problems import ValuePath
-from deployer.references import SecretSource
+from deployer.measured import Measured
+from deployer.references import LocalPath, SecretSource
 from deployer.service import Service
 from deployer.slo import Slo
 
@@ -38,7 +40,7 @@ class Jump(Declared):
     """Its port."""
     user: UserName
     """Who logs in there."""
-    key_file: str | None = None
+    key_file: LocalPath | None = None
     """Private key for it; the keys in ~/.ssh if left out. Relative to the inventory file."""
     host_key: HostKey | None = None
     """Its own key, pinned: ssh-ed25519 AAAA..., or SHA256:... Left out, it is looked up as the VPS's is."""
@@ -53,11 +55,11 @@ class Ssh(Declared):
     """TCP port of its sshd."""
     user: UserName = "root"
     """Who logs in; anyone but root becomes root by sudo."""
-    key_file: str | None = None
+    key_file: LocalPath | None = None
     """Private key on this machine; the keys in ~/.ssh if left out. Relative to the inventory file."""
     use_agent: bool = True
     """Offer the keys of a running ssh-agent."""
-    known_hosts_file: str | None = None
+    known_hosts_file: LocalPath | None = None
     """File of trusted host keys, the jump host's too; else yours and the system's. Relative to the inventory file."""
     host_key: HostKey | None = None
     """The host's key, pinned: ssh-ed25519 AAAA..., or SHA256:..."""
@@ -69,7 +71,7 @@ class Ssh(Declared):
     """The same password from wherever a secret may come: {command: [pass, show, vps/sudo]}."""
     jump: Jump | None = None
     """A host to go through."""
-    config: str | None = None
+    config: LocalPath | None = None
     """The ssh_config for what is left out: a file, or none. Yours if left out. Relative to the inventory file."""
 
 
@@ -106,6 +108,8 @@ class Host(Declared):
     """Whether load tests may be run against it; a deploy is followed by one only where they are allowed."""
     load_from: tuple[Network, ...] = ()
     """Addresses or networks of load generators; the limits for each visitor do not hold for them."""
+    generates_load: bool = False
+    """Whether load tests of other hosts may come from it (`verify --from`); its name is refused there otherwise."""
     wheels: Literal["control", "host"] = "control"
     """Where Python packages are fetched: on this machine and sent along, or by the host itself."""
 
@@ -152,7 +156,7 @@ class InventoryFile(Declared):
     """The hosts, by a short name each."""
     groups: dict[HostName, Annotated[tuple[HostName, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Hosts under one name, for `--host`: groups: {shop: [web1, web2]}."""
-    templates: str | None = None
+    templates: LocalPath | None = None
     """Folder of your own templates, which win over the shipped ones. Relative to the inventory file."""
 
 
@@ -169,6 +173,22 @@ def declaration_of(name: str, host: Host) -> Declaration:
     )
 
 
+def path_from(folder: Path, written: str) -> Path:
+    """Find a path that an inventory file names; nothing need be there.
+
+    Args:
+        folder: Folder of the file: a relative path is relative to it.
+        written: The path; ``~`` is the user's home, ``~name`` that of another.
+
+    Raises:
+        InventoryError: There is no such user on this machine, or links in it lead in a circle.
+    """
+    try:
+        return (folder / Path(written).expanduser()).resolve()
+    except (OSError, RuntimeError) as error:
+        raise InventoryError(f"{written} leads nowhere on this machine: {error}", where=str(folder)) from error
+
+
 @dataclass(frozen=True)
 class Entry:
     """One host of the inventory, and the file that it stands in.
@@ -177,20 +197,22 @@ class Entry:
         name: Its name.
         host: What the file says.
         folder: Folder of the file: relative paths are relative to it.
+        measured: What `calibrate` found on the host, if it was measured.
     """
 
     name: str
     host: Host
     folder: Path
+    measured: Measured | None = None
 
     @property
     def declaration(self) -> Declaration:
-        """What the pure core works from."""
-        return declaration_of(self.name, self.host)
+        """What the pure core works from: what the file says, and below it what was measured."""
+        return layered(declaration_of(self.name, self.host), self.measured)
 
     def path(self, written: str) -> Path:
-        """Find a path that the file names: relative to the file; ``~`` is the user's home."""
-        return (self.folder / Path(written).expanduser()).resolve()
+        """Find a path that the file names, as ``path_from`` does."""
+        return path_from(self.folder, written)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def load_tree(paths: Sequence[Path]) -> MergedTree:
 def _files(paths: Sequence[Path]) -> list[Path]:
     files: dict[Path, Path] = {}
     for path in paths:
-        if not path.exists():
+        if not _is_there(path):
             raise InventoryError(
                 f"there is no inventory at {path}",
                 where=str(path),
@@ -109,6 +109,13 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             next_step="write an inventory file there, or name another inventory",
         )
     return list(files.values())
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise InventoryError(f"{path} cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def _inventory_files(folder: Path) -> list[Path]:

@@ -171,6 +171,8 @@ def hint(value: Value, plain_text: str | None, name: str, options: Sequence[Opti
 def _choice_hint(value: Value, text: str, choices: Sequence[str]) -> str:
     if not isinstance(value, str):
         return f"write {quoted(text)} in quotes" if text in choices else ""
+    if all(re.fullmatch(r"[\d.]+", choice) for choice in choices):
+        return ""  # a release is no misspelling of another
     meant = nearest(text, choices)
     return f"did you mean {choice_words(meant)}?" if meant else ""
 

@@ -11,6 +11,7 @@ from deployer.lint.host import Host, last
 from deployer.priors import PRIORS
 from deployer.registry import Finding, Kind
 from deployer.registry.groups import is_read_by_server
+from deployer.services.node.links import SEMI_SPACE_MIB, apps_of
 
 _MIB = 1024**2
 _LEDGER = "the ledger: invoke budget"
@@ -20,6 +21,10 @@ _IN_EMPTY_SERVER = {"key_buffer_size": 1, "aria_pagecache_buffer_size": 8, "inno
 _GLOBAL = ("innodb_buffer_pool_size", "query_cache_size", *_IN_EMPTY_SERVER)
 #: A thread of Java, of 250 that a web server has, and what the JVM reserves besides its heap. libjvm's formula.
 _JAVA_THREADS = 250
+#: Threads that a small host's app does with.
+_FEW_JAVA_THREADS = 50
+#: V8 keeps young objects in two parts that live side by side, and in a third of what is large.
+_SEMI_SPACES = 3
 
 Parts = Mapping[str, float]
 
@@ -122,12 +127,12 @@ def _nginx(statements: Sequence[Statement], host: Host) -> Priced:
 
 def _unit(statements: Sequence[Statement], host: Host) -> Priced:
     limit = last(statements, "MemoryMax")
-    for one in statements:
-        if one.name not in {"ExecStart", "Environment"} or not one.value:
-            continue
-        parts = _java(one.value) or _node(one.value)
+    telling = [one for one in statements if one.name in {"ExecStart", "Environment"} and one.value]
+    together = " ".join(one.value or "" for one in telling)
+    for one in telling:
+        parts = _java(one.value or "", together) or _node(one.value or "", together, host)
         if parts:
-            return one, parts, _smaller(one.value, host, parts)
+            return one, parts, _smaller(one.value or "", together, host, parts)
     if limit is None:
         return None
     try:
@@ -150,36 +155,58 @@ def _option(command: str, pattern: str, otherwise: str) -> float:
     return _mib_of(found[-1] if found else otherwise)
 
 
-def _java(command: str) -> Parts:
+def _java(command: str, together: str) -> Parts:
+    """Price a Java machine; how many threads its app has, another line may say, as it does in units of ours."""
     heap_mib = _option(command, r"-Xmx", "0")
     if not heap_mib:
         return {}
+    told = re.findall(r"\bTHREADS=(\d{1,5})\b", together)
+    threads = int(told[-1]) + PRIORS.java_own_threads if told else _JAVA_THREADS
     metaspace_mib = PRIORS.java_metaspace_mib + PRIORS.java_class_kib * PRIORS.java_classes / 1024
     return {
         "heap": heap_mib,
         "metaspace": _option(command, r"-XX:MaxMetaspaceSize=", f"{int(metaspace_mib)}M"),
         "code cache": _option(command, r"-XX:ReservedCodeCacheSize=", "240M"),
-        f"{_JAVA_THREADS} threads": _JAVA_THREADS * _option(command, r"-Xss", "1M"),
+        f"{threads} threads": threads * _option(command, r"-Xss", "1M"),
         "direct": _option(command, r"-XX:MaxDirectMemorySize=", "10M"),
     }
 
 
-def _node(command: str) -> Parts:
+def _node(command: str, together: str, host: Host) -> Parts:
+    """Price a process of Node.js: its old space, its young one, which another line may bound, and the rest."""
     matched = re.search(r"--max[-_]old[-_]space[-_]size=(\d{1,7})", command)
-    return {"old space": int(matched[1]), "beside it": PRIORS.node_beside_mib} if matched else {}
+    if not matched:
+        return {}
+    bounded = re.findall(r"--max[-_]semi[-_]space[-_]size=(\d{1,7})", together)
+    semi_mib = int(bounded[-1]) if bounded else _semi_space_mib(host)
+    return {
+        "old space": int(matched[1]),
+        f"{_SEMI_SPACES} semi-spaces of {semi_mib:.0f}": _SEMI_SPACES * semi_mib,
+        "beside them": PRIORS.node_beside_mib - _SEMI_SPACES * SEMI_SPACE_MIB,
+    }
 
 
-def _smaller(command: str, host: Host, parts: Parts) -> str:
+def _semi_space_mib(host: Host) -> float:
+    """Say how large a semi-space becomes by itself, MiB: by the releases that the host declares; of none, the most."""
+    apps = apps_of(host.declaration)
+    declared = [settings.version for name, (_, settings) in apps.items() if host.taker in {"", name}]
+    known = PRIORS.node_semi_space_mib
+    return max(known[version] for version in declared or known)
+
+
+def _smaller(command: str, together: str, host: Host, parts: Parts) -> str:
     if "old space" in parts:
         fits = int(0.95 * host.room_mib - PRIORS.node_beside_mib)
-        return f"--max-old-space-size={fits}" if fits > 0 else "another host: nothing is left for it"
-    small = {**_java(f"{command} -XX:ReservedCodeCacheSize=64M -Xss512k"), "heap": 0.0, "50 threads": 25.0}
-    small.pop(f"{_JAVA_THREADS} threads")
+        flags = f"--max-old-space-size={fits} --max-semi-space-size={SEMI_SPACE_MIB}"
+        return flags if fits > 0 else "another host: nothing is left for it"
+    threads = f"THREADS={_FEW_JAVA_THREADS - PRIORS.java_own_threads}"
+    few = _java(f"{command} -XX:ReservedCodeCacheSize=64M -Xss512k", f"{together} {threads}")
+    small = {**few, "heap": 0.0}
     fits = int(0.95 * host.room_mib - sum(small.values()))
     if fits <= 0:
         return "another host: nothing is left for a heap"
     flags = f"-XX:MaxMetaspaceSize={int(small['metaspace'])}m -XX:ReservedCodeCacheSize=64m -Xss512k -XX:+UseSerialGC"
-    return f"-Xmx{fits}m {flags} and at most 50 threads"
+    return f"-Xmx{fits}m {flags} and at most {_FEW_JAVA_THREADS} threads"
 
 
 def _redis(statements: Sequence[Statement], host: Host) -> Priced:

@@ -70,6 +70,10 @@ class Host:
         return int(found.value) if found is not None and isinstance(found.value, (int, float)) else None
 
 
+#: What runs for some seconds of a release, in memory of its own, is none of the app's processes.
+_NO_RELEASE = r"(?!candidate\.|hold\.)"
+
+
 def taker_of(dialect: str, filename: str, declaration: Declaration) -> str:
     """Name whose grant a file uses; empty if that is not known."""
     if dialect in _TAKERS:
@@ -80,7 +84,7 @@ def taker_of(dialect: str, filename: str, declaration: Declaration) -> str:
         return next(iter(named or apps), "")
     unit = next((part for part in reversed(filename.split("/")) if re.search(r"\.(service|slice)(\.d)?$", part)), "")
     for name in declaration.apps:
-        if re.fullmatch(rf"(app-)?{re.escape(name)}(@\S*)?\.(service|slice)(\.d)?", unit):
+        if re.fullmatch(rf"(app-)?{re.escape(name)}(@{_NO_RELEASE}\S*)?\.(service|slice)(\.d)?", unit):
             return name
     return next((taker for pattern, taker in _UNITS if pattern.fullmatch(unit)), "")
 

@@ -8,6 +8,8 @@ from typing import Any
 from deployer.plan.changes import Change, Plan, Verb
 from deployer.plan.desired import Item
 from deployer.plan.difference import difference, text_of
+from deployer.plan.reach import to_be_confirmed
+from deployer.plan.units import how_it_is_tried
 
 ACTIONS: Mapping[str, Verb] = {"start": "start", "restart": "restart", "reload": "reload"}
 
@@ -19,7 +21,7 @@ def back_plan(host: str, answer: Mapping[str, Any]) -> Plan:
         host: The host's name.
         answer: The agent's answer to ``back``.
     """
-    document, texts = answer["plan"], answer["texts"]
+    document, texts = to_be_confirmed(answer["plan"]), answer["texts"]
     changes = [_file(entry, texts.get(entry["path"], {})) for entry in document["files"]]
     changes += [Change("sysctl", "change", entry["name"], entry["value"]) for entry in document["sysctls"]]
     changes += [_unit(entry) for entry in document["activations"]]
@@ -35,4 +37,6 @@ def _file(entry: Mapping[str, Any], texts: Mapping[str, str | None]) -> Change:
 def _unit(entry: Mapping[str, Any]) -> Change:
     if entry["kind"] == "stop":
         return Change("unit", "stop", entry["unit"], "was not there then; its data is kept")
+    if entry["kind"] == "candidate":
+        return Change("release", "try", entry["unit"], how_it_is_tried(entry))
     return Change("unit", ACTIONS[entry["action"]], entry["unit"])

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from deployer.budget import DEPLOY
 from deployer.catalog import declared_series
 from deployer.plan.changes import Change, Plan
 from deployer.plan.desired import Item, PlacedRelease, items, placed, unit_hashes
 from deployer.plan.difference import difference, stands, state_before
-from deployer.plan.probes import probes_of, ready_of
+from deployer.plan.probes import candidate_of, probes_of, ready_of
+from deployer.plan.reach import to_be_confirmed
 from deployer.plan.sysctls import sysctl_changes
 from deployer.plan.units import RUNS, unit_actions
 from deployer.release import Release
 from deployer.render import Rendered
-from deployer.services.systemd.budget import DEPLOY
 from deployer.services.systemd.files import DEPLOY_SLICE
 
 #: How long the probes must hold before a deploy is committed, s.
@@ -60,7 +61,9 @@ def build_plan(
     changes += release_changes
     changes += [difference(item, seen["files"].get(item.path, {})) for item in moved]
 
-    sysctls, more, kernel_warnings = sysctl_changes(wanted.sysctls, seen.get("sysctls", {}))
+    sysctls, more, kernel_warnings = sysctl_changes(
+        wanted.sysctls, seen.get("sysctls", {}), seen.get("set_sysctls", {})
+    )
     changes += more
     hashes = {unit.unit: unit_hashes(unit.unit, kept_items) for unit in wanted.units}
     work_mib = _work_memory_mib(rendered, seen)
@@ -87,8 +90,12 @@ def build_plan(
             {"name": one.name, "argv": list(one.argv), "allowed": list(one.allowed)} for one in wanted.validators
         ],
         "sysctls": sysctls,
+        "sysctls_wanted": sorted({one.name for one in wanted.sysctls}),
         "activations": activations,
-        "units": [{"unit": unit, "ready": ready_of(unit, rendered), **both} for unit, both in hashes.items()],
+        "units": [
+            {"unit": unit, "ready": ready_of(unit, rendered), "candidate": candidate_of(unit, rendered), **both}
+            for unit, both in hashes.items()
+        ],
         "probes": probes_of(rendered),
         "gate_s": GATE_S,
         "return_after_s": RETURN_AFTER_S,
@@ -96,6 +103,7 @@ def build_plan(
     }
     foreign = [item for item in moved if not item.source and _is_foreign(item, seen)]
     warnings = [*kernel_warnings, *(_takes_over(item) for item in foreign)]
+    document = to_be_confirmed(document)
     return Plan(rendered.declaration.host, tuple(changes), document, blobs, environments, tuple(warnings))
 
 

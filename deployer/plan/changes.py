@@ -9,7 +9,9 @@ from typing import Any, Literal
 Kind = Literal[
     "package", "user", "directory", "secret", "environment", "release", "file", "sysctl", "database", "command", "unit"
 ]
-Verb = Literal["add", "change", "remove", "install", "create", "run", "start", "restart", "reload", "stop", "enable"]
+Verb = Literal[
+    "add", "change", "remove", "install", "create", "run", "start", "restart", "reload", "stop", "enable", "try"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class Plan:
         """Paths of the secrets that have to be sent along, each with where it is read; their values are not here."""
         ours = {entry["path"]: entry["after"] for entry in self.document.get("files", ()) if "source" in entry["after"]}
         return {path: after["source"] for path, after in ours.items()}
+
+    @property
+    def to_be_confirmed(self) -> tuple[str, ...]:
+        """What leads to the host and is changed: it is committed once a login over a new connection has worked."""
+        return tuple(self.document.get("confirm_over_new_connection", ()))
 
     @property
     def is_empty(self) -> bool:

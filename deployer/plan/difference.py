@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from deployer.masking import masked
 from deployer.plan.changes import Change
 from deployer.plan.desired import Item
 
@@ -84,4 +85,6 @@ def _diff(before: str, after: str, path: str) -> str:
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), after.splitlines(keepends=True), f"{path} (host)", f"{path} (plan)"
     )
-    return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+    # what others wrote by hand may hold a secret; our own lines hold none
+    shown = (line if line.startswith(("+", "---", "@@")) else masked(line) for line in lines)
+    return "".join(line if line.endswith("\n") else line + "\n" for line in shown)

@@ -15,10 +15,24 @@ def probes_of(rendered: Rendered) -> list[dict[str, Any]]:
 
 
 def ready_of(unit: str, rendered: Rendered) -> list[dict[str, Any]]:
-    """Give what has to hold of one unit before the next activation: nothing, but for a process of several."""
-    if "@" not in unit:
-        return []
-    return [_unit(unit), *(_http(probe) for probe in rendered.wanted.probes if probe.unit == unit)]
+    """Give what has to hold of one unit before the next activation: nothing, but for an app's process."""
+    asked = [_http(probe) for probe in rendered.wanted.probes if probe.unit == unit]
+    return [_unit(unit), *asked] if asked or "@" in unit else []
+
+
+def candidate_of(unit: str, rendered: Rendered) -> dict[str, Any] | None:
+    """Give the activation that has to succeed before a unit is restarted; None if it serves no app's visitors."""
+    for wanted in rendered.wanted.candidates:
+        if unit in wanted.before:
+            return {
+                "kind": "candidate",
+                "name": wanted.app,
+                "unit": wanted.unit,
+                "socket_unit": wanted.socket_unit or None,
+                "holds": wanted.holds or None,
+                "probe": _http(wanted.probe),
+            }
+    return None
 
 
 def _unit(unit: str) -> dict[str, Any]:

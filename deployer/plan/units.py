@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from math import ceil
 from typing import Any, cast
 
+from deployer.app import AppDatabase
+from deployer.apps import AppPlaces
 from deployer.plan.changes import Change, Verb
 from deployer.plan.desired import Item
-from deployer.plan.probes import ready_of
+from deployer.plan.probes import candidate_of, ready_of
 from deployer.render import Rendered
-from deployer.wanted import CommandWanted
+from deployer.wanted import CommandWanted, DatabaseWanted, StoreWanted
 
 RUNS = ("active", "reloading")
 ENABLED = ("enabled", "enabled-runtime", "static", "generated", "alias", "indirect")
 UNIT_FOLDER = "/etc/systemd/system/"
 COMMAND_TIMEOUT_S = 240
+#: Of a database that somebody made by hand.
+IS_USED = "it is there and is used as it is: tables stay, its user gets the app's password too"
 
 Activations = list[dict[str, Any]]
 
@@ -62,6 +67,10 @@ def unit_actions(
             # it has listened on a port until now; systemd starts no socket for a service that runs
             activations.append({"kind": "stop", "unit": served})
             changes.append(Change("unit", "stop", served, f"{unit} takes its place in front"))
+        candidate = candidate_of(unit, rendered) if verb == "restart" else None
+        if candidate and candidate not in activations:
+            activations.append(candidate)
+            changes.append(Change("release", "try", candidate["unit"], how_it_is_tried(candidate)))
         if verb:
             activations.append(
                 {
@@ -76,7 +85,8 @@ def unit_actions(
             changes.append(Change("unit", verb, unit, because))
         for database in rendered.wanted.databases:
             is_there = seen["databases"].get(database.server, {}).get(database.name)
-            if database.unit == unit and is_there is not True:
+            is_taken_over = is_there is True and _is_new(database, rendered, seen)
+            if database.unit == unit and (is_there is not True or is_taken_over):
                 activations.append(
                     {
                         "kind": "database",
@@ -85,13 +95,30 @@ def unit_actions(
                         "name": database.name,
                         "user": database.user,
                         "secret": database.secret_path or None,
+                        "keep_login": is_taken_over,
                     }
                 )
-                changes.append(Change("database", "create", database.name, "if it is not there"))
+                because = IS_USED if is_taken_over else "if it is not there"
+                changes.append(Change("database", "create", database.name, because))
     for gone in unwanted:
         activations.append({"kind": "stop", "unit": gone})
         changes.append(Change("unit", "stop", gone, "no longer wanted; its data is kept"))
     return activations, changes
+
+
+def _is_new(database: DatabaseWanted, rendered: Rendered, seen: Mapping[str, Any]) -> bool:
+    """Say whether no deploy made this database's app run yet: then whoever uses it by now has its password, not we."""
+    apps = rendered.declaration.apps
+    owners = {name for name, app in apps.items() if app.database and (app.database.name or name) == database.name}
+    units = [unit.unit for unit in rendered.wanted.units if unit.taker in owners]
+    return bool(units) and not any(seen["units"].get(unit, {}).get("restart_hash") for unit in units)
+
+
+def how_it_is_tried(candidate: Mapping[str, Any]) -> str:
+    """Say for people where a new release answers before it takes visitors."""
+    if candidate["holds"]:
+        return f"in the place of {candidate['holds']}: there is no memory for two; only if it answers it takes visitors"
+    return "beside the old one; only if it answers it takes visitors"
 
 
 def unwanted_units(gone: Iterable[str], owned: Iterable[str]) -> list[str]:
@@ -110,7 +137,8 @@ def unwanted_units(gone: Iterable[str], owned: Iterable[str]) -> list[str]:
     for path in gone:
         name, _, inside = path.removeprefix(UNIT_FOLDER).partition("/")
         unit = name.removesuffix(".d")
-        if not path.startswith(UNIT_FOLDER) or (inside and unit == name):
+        is_candidate = "@candidate." in unit  # it runs while a deploy asks it, and not otherwise
+        if not path.startswith(UNIT_FOLDER) or (inside and unit == name) or is_candidate:
             continue
         if "@." in unit:
             template = unit.removesuffix(".socket")
@@ -179,6 +207,7 @@ def _command(command: CommandWanted, rendered: Rendered, work_mib: int) -> dict[
     chain = rendered.budget.chain
     room_mib = work_mib - ceil(sum(chain.migration_parts(command.app).values()))
     limits = chain.runner_of(command.app).environment_within(room_mib)
+    store = next((one for one in rendered.wanted.stores if one.app == command.app), None)
     return {
         "kind": "command",
         "name": command.name,
@@ -191,4 +220,18 @@ def _command(command: CommandWanted, rendered: Rendered, work_mib: int) -> dict[
         "credentials": dict(command.credentials),
         "groups": list(command.groups),
         "timeout_s": COMMAND_TIMEOUT_S,
+        **({} if store is None else {"database": _database(store, rendered)}),
+    }
+
+
+def _database(store: StoreWanted, rendered: Rendered) -> dict[str, Any]:
+    """Say how an app's database is kept from a failed migration, and which units use it."""
+    app = rendered.declaration.apps[store.app]
+    said = app.database or AppDatabase()
+    timed = [AppPlaces(store.app).timed_unit(name) for name in app.timers]
+    return {
+        **asdict(store),
+        "policy": said.before_migration,
+        "room_mib": said.dump_room_mib,
+        "units": [*rendered.budget.chain.units_of(store.app), *timed],
     }

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from deployer.dialects import values
-from deployer.registry import unitforms
+from deployer.registry import unitvalues
 from deployer.registry.finding import Kind
 from deployer.registry.known import Registry, Setting
 
@@ -40,7 +40,7 @@ def misformed(known: Registry, setting: Setting, value: str) -> tuple[Kind, str]
         return None
     read = _READERS.get((dialect, setting.kind))
     if read is None and dialect == "unit" and not setting.kind:
-        found = unitforms.misread(setting.name, value)
+        found = unitvalues.misread(setting.name, value)
         return (found[0], f"{shown(value)} is not read as it is meant: {found[1]}") if found is not None else None
     if read is None:
         return _not_of(dialect, setting, value) if setting.kind == "enum" else None

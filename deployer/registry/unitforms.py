@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from deployer.dialects import values
-from deployer.registry.finding import Kind
 
 #: A reader says what is wrong by ValueError.
 Read = Callable[[str], object]
@@ -56,14 +55,17 @@ def _below(value: str) -> None:
             raise ValueError("it is a name below its own folder, not a path")
 
 
-def _signal(value: str) -> None:
+def signal(value: str) -> None:
+    """Read a signal by name or number."""
     name = value.removeprefix("SIG")
     is_number = value.isdecimal() and 0 < int(value[:4]) <= _LARGEST_SIGNAL
     if not (is_number or name in _SIGNALS or re.fullmatch(r"RTM(IN|AX)([+-]\d{1,2})?", name)):
         raise ValueError("a signal is like SIGTERM or 15")
 
 
-def _one_of(*words: str) -> Read:
+def one_of(*words: str) -> Read:
+    """Read one of some words."""
+
     def read(value: str) -> None:
         if value not in words:
             raise ValueError(f"it takes {', '.join(words[:12])}")
@@ -71,7 +73,9 @@ def _one_of(*words: str) -> Read:
     return read
 
 
-def _between(least: int, most: int) -> Read:
+def between(least: int, most: int) -> Read:
+    """Read a whole number with bounds."""
+
     def read(value: str) -> None:
         if re.fullmatch(r"-?\d{1,9}", value) is None or not least <= int(value) <= most:
             raise ValueError(f"it takes a number from {least} to {most}")
@@ -114,7 +118,8 @@ def _assignments(value: str) -> None:
             raise ValueError(f"{word.partition('=')[0][:40]} is no NAME=VALUE")
 
 
-def _units(value: str) -> None:
+def units(value: str) -> None:
+    """Read names of units, with what kind they are."""
     for word in value.split():
         suffix = r"\.(service|socket|target|device|mount|automount|swap|timer|path|slice|scope)"
         if "%" not in word and re.fullmatch(rf"[\w:.@\\-]+{suffix}", word) is None:
@@ -134,7 +139,7 @@ READERS: Final[dict[str, Read]] = {
     **_group(_paths, ("RequiresMountsFor", "TemporaryFileSystem")),
     **_group(_bound, ("BindPaths", "BindReadOnlyPaths")),
     **_group(_path, ("EnvironmentFile", "RootDirectory", "RootImage", "TTYPath", "NetworkNamespacePath")),
-    **_group(_signal, ("KillSignal", "FinalKillSignal", "RestartKillSignal", "WatchdogSignal", "ReloadSignal")),
+    **_group(signal, ("KillSignal", "FinalKillSignal", "RestartKillSignal", "WatchdogSignal", "ReloadSignal")),
     **_group(_output, ("StandardOutput", "StandardError")),
     **_group(_limit(_bytes), (f"Limit{name}" for name in ("AS", "CORE", "DATA", "FSIZE", "MEMLOCK", "RSS", "STACK"))),
     **_group(_limit(_bytes), ("LimitMSGQUEUE",)),
@@ -143,35 +148,20 @@ READERS: Final[dict[str, Read]] = {
     **_group(values.systemd_duration_s, ("JobTimeoutSec", "JobRunningTimeoutSec", "CPUQuotaPeriodSec")),
     **_group(values.systemd_duration_s, ("TimeoutAbortSec", "OnActiveSec", "OnBootSec", "OnStartupSec")),
     **_group(values.systemd_duration_s, ("OnUnitActiveSec", "OnUnitInactiveSec")),
-    **_group(_one_of(*_LEVELS), ("SyslogLevel", "LogLevelMax")),
-    **_group(_one_of(*_ACTIONS), ("StartLimitAction", "FailureAction", "SuccessAction", "JobTimeoutAction")),
-    **_group(_one_of("terminate", "abort", "kill"), ("TimeoutStartFailureMode", "TimeoutStopFailureMode")),
-    **_group(_units, ("Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "Conflicts")),
-    **_group(_units, ("Before", "After", "OnFailure", "OnSuccess", "Sockets")),
+    **_group(one_of(*_LEVELS), ("SyslogLevel", "LogLevelMax")),
+    **_group(one_of(*_ACTIONS), ("StartLimitAction", "FailureAction", "SuccessAction", "JobTimeoutAction")),
+    **_group(one_of("terminate", "abort", "kill"), ("TimeoutStartFailureMode", "TimeoutStopFailureMode")),
+    **_group(units, ("Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Upholds", "Conflicts")),
+    **_group(units, ("Before", "After", "OnFailure", "OnSuccess", "Sockets")),
     "Environment": _assignments,
-    "StandardInput": _one_of("null", "tty", "tty-force", "tty-fail", "socket", "fd", "data"),
-    "IOSchedulingClass": _one_of("none", "realtime", "best-effort", "idle", *map(str, range(8))),
-    "IOSchedulingPriority": _between(0, 7),
-    "CPUSchedulingPolicy": _one_of("other", "batch", "idle", "fifo", "rr", *map(str, range(8))),
-    "CPUSchedulingPriority": _between(0, 99),
-    "ExitType": _one_of("main", "cgroup"),
-    "RestartMode": _one_of("normal", "direct", "debug"),
-    "KeyringMode": _one_of("inherit", "private", "shared"),
-    "UtmpMode": _one_of("init", "login", "user"),
-    "CollectMode": _one_of("inactive", "inactive-or-failed"),
+    "StandardInput": one_of("null", "tty", "tty-force", "tty-fail", "socket", "fd", "data"),
+    "IOSchedulingClass": one_of("none", "realtime", "best-effort", "idle", *map(str, range(8))),
+    "IOSchedulingPriority": between(0, 7),
+    "CPUSchedulingPolicy": one_of("other", "batch", "idle", "fifo", "rr", *map(str, range(8))),
+    "CPUSchedulingPriority": between(0, 99),
+    "ExitType": one_of("main", "cgroup"),
+    "RestartMode": one_of("normal", "direct", "debug"),
+    "KeyringMode": one_of("inherit", "private", "shared"),
+    "UtmpMode": one_of("init", "login", "user"),
+    "CollectMode": one_of("inactive", "inactive-or-failed"),
 }
-#: With a path of these that is none, systemd does not load the unit.
-_FATAL: Final = frozenset({"RootDirectory", "RootImage"})
-
-
-def misread(name: str, value: str) -> tuple[Kind, str] | None:
-    """Say what systemd does with a value that it cannot read, and why; None if it can, or nobody knows."""
-    read = READERS.get(name)
-    if read is None:
-        return None
-    try:
-        read(value)
-    except ValueError as error:
-        is_path_of_output = name.startswith("Standard") and ":" in value and "absolute" in str(error)
-        return Kind.FATAL if name in _FATAL or is_path_of_output else Kind.IGNORED, str(error)
-    return None

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
+from deployer.measured import Measured
 from deployer.numbers import Derived, Numbers
 
 SCHEMA = "deployer/budget/1"
@@ -37,6 +38,8 @@ def print_budget(console: Console, declaration: Declaration, budget: HostBudget,
     console.print(Text(f"{'':{len(budget.host)}}   to hold {declaration.target.connections} visitors at once"))
     console.print(_ledger(declaration, budget))
     console.print(_limits(budget))
+    if declaration.measured is not None:
+        console.print(_measured(declaration.measured))
     console.print(Text.assemble("  ends first   ", (budget.binds_first, "bold")))
     for name, numbers in (*budget.numbers.items(), ("disk", budget.disk)):
         if all_numbers:
@@ -78,6 +81,16 @@ def _limits(budget: HostBudget) -> Table:
     table.add_column("why", style="dim", overflow="fold")
     for name, limit in budget.limits.items():
         table.add_row(name, f"{limit.value} {limit.unit}", limit.because)
+    return table
+
+
+def _measured(measured: Measured) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
+    table.add_column(measured.provenance)
+    table.add_column("value", justify="right")
+    table.add_column("why", style="dim", overflow="fold")
+    for place, one in measured.values.items():
+        table.add_row(place, f"{one.value:g}", one.because)
     return table
 
 
@@ -123,6 +136,12 @@ def budget_document(declaration: Declaration, budget: HostBudget) -> dict[str, A
         "limits": {name: _number(number) for name, number in budget.limits.items()},
         "disk": {name: _number(number) for name, number in budget.disk.items()},
         "binds_first": budget.binds_first,
+        "measured": None
+        if declaration.measured is None
+        else {
+            "date": declaration.measured.date,
+            "values": {place: one.value for place, one in declaration.measured.values.items()},
+        },
     }
 
 

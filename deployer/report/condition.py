@@ -31,6 +31,11 @@ def print_status(console: Console, host: str, found: Mapping[str, Any]) -> None:
         console.print(_units(found["units"], wide=console.width >= _WIDE))
     last = found["last_transaction"]
     console.print(Text(f"last deploy: {last}" if last else "nothing was deployed here yet", style="dim"))
+    if found["dumps"]:
+        size_mib = sum(int(one["bytes"]) for one in found["dumps"]) / (1 << 20)
+        newest = found["dumps"][-1]["file"]
+        line = f"dumps: {len(found['dumps'])} of {size_mib:.1f} MiB together, the newest {newest}"
+        console.print(Text(line, style="dim"), soft_wrap=True)
     if found["lock"]:
         console.print(Text.assemble(("! ", "yellow"), f"{found['lock']['who']} deploys now"))
     elif found["open"]:
@@ -56,7 +61,7 @@ def _units(units: Mapping[str, Mapping[str, Any]], *, wide: bool) -> Table:
             Text(state, style="green" if runs else "bold red"),
             Text(unit["since"].partition(" ")[2][5:16], style="dim"),
             Text(_memory(unit["anonymous_mib"], unit["limit_mib"])),
-            _bar(unit["anonymous_mib"], unit["limit_mib"]),
+            bar(unit["anonymous_mib"], unit["limit_mib"]),
             Text(str(unit["restarts"]), style="yellow" if unit["restarts"] else "dim"),
             Text("-" if kills is None else str(kills), style="bold red" if kills else "dim"),
         ]
@@ -70,7 +75,7 @@ def _memory(used: float | None, limit: float | None) -> str:
     return f"{used:.0f} MiB" if limit is None else f"{used:.0f} of {limit:.0f} MiB"
 
 
-def _bar(used: float | None, limit: float | None) -> Text:
+def bar(used: float | None, limit: float | None) -> Text:
     """Draw how full a limit is; nothing where there is none."""
     if not used or not limit:
         return Text("")

@@ -11,7 +11,7 @@ from rich.tree import Tree
 from deployer.explain import Step
 
 SCHEMA = "deployer/explain/1"
-_COLOURS = {"pinned": "magenta", "declared": "green", "prior": "yellow"}
+_COLOURS = {"pinned": "magenta", "declared": "green", "prior": "yellow", "measured": "blue"}
 
 
 def print_explanation(console: Console, host: str, step: Step) -> None:
@@ -37,8 +37,9 @@ def _line(step: Step, *, again: bool) -> Text:
     name = step.path.partition(": ")[2] if step.provenance == "part" else step.path
     value = "left out" if step.value is None else f"{step.value} {step.unit}".strip()
     line = Text.assemble((name, "bold"), f" = {value}")
-    if step.provenance in _COLOURS:
-        line.append(f"  {step.provenance}", style=_COLOURS[step.provenance])
+    kind = step.provenance.partition(",")[0]
+    if kind in _COLOURS:
+        line.append(f"  {step.provenance}", style=_COLOURS[kind])
     if step.where:
         line.append(f"  {step.where}", style="cyan")
     if again:

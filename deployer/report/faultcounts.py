@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 ENDS = ("old", "new", "old, said unknown", "new, said unknown")
 """How a host can be after a case in order."""
 WRONG = "wrong"
+NOT_RUN = "not run"
 
 
 def counted(cases: Iterable[tuple[str, str]]) -> dict[str, Counter[str]]:
     """Count cases.
 
     Args:
-        cases: The fault of each, and how the host was: one of `ENDS`, or `WRONG`.
+        cases: The fault of each, and how the host was: one of `ENDS`, `WRONG` or `NOT_RUN`.
 
     Returns:
         By fault, in the order in which they come first, how often the host was what.
@@ -30,8 +31,8 @@ def sentence(counts: Iterable[Mapping[str, int]]) -> str:
     total: Counter[str] = Counter()
     for each in counts:
         total.update(each)
-    ends = ", ".join(f"{total[end]} {end}" for end in (*ENDS, WRONG) if total[end] or end in ("old", "new", WRONG))
-    return f"{total.total()} cases: {ends}"
+    told = [end for end in (*ENDS, WRONG, NOT_RUN) if total[end] or end in ("old", "new", WRONG)]
+    return f"{total.total()} cases: {', '.join(f'{total[end]} {end}' for end in told)}"
 
 
 def table(counts: Mapping[str, Mapping[str, int]]) -> str:

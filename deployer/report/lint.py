@@ -16,6 +16,8 @@ from deployer.registry import Finding, Kind, registry, split
 SCHEMA = "deployer/lint/1"
 #: Findings with which the server does not start, or the host does not carry it.
 REFUSED = frozenset({Kind.FATAL, Kind.OVER_BUDGET})
+#: From so many characters of a line on, what to write instead has a column of its own.
+WIDE = 110
 
 _STYLES = {
     Kind.FATAL: "bold red",
@@ -47,13 +49,17 @@ def print_lint(console: Console, host: str, file: str, reader: str, findings: Se
     table.add_column("line", justify="right", overflow="fold")
     table.add_column("setting", style="bold", overflow="fold")
     table.add_column("what is wrong", overflow="fold", ratio=3)
-    table.add_column("write instead", overflow="fold", ratio=2)
+    is_wide = console.width >= WIDE
+    if is_wide:
+        table.add_column("write instead", overflow="fold", ratio=2)
     for one in findings:
         why = Text.assemble(one.message, (f"\n{one.because}", "dim") if one.because else "")
+        instead = Text(one.instead, style="green")
+        if one.instead and not is_wide:  # half a column would cut what is to be written in the middle of a word
+            why.append_text(Text.assemble("\nwrite instead: ", instead))
         line = ":".join([*([one.file] if one.file else []), str(one.line) if one.line else "-"])
-        table.add_row(
-            Text(str(one.kind), style=_STYLES[one.kind]), line, one.name, why, Text(one.instead, style="green")
-        )
+        cells: list[Text | str] = [Text(str(one.kind), style=_STYLES[one.kind]), line, one.name, why]
+        table.add_row(*cells, *([instead] if is_wide else []))
     console.print(table)
     counts = Counter(one.kind for one in findings)
     console.print("  " + ", ".join(f"{counts[kind]} {kind}" for kind in Kind if counts[kind]))

@@ -42,6 +42,13 @@ def print_plan(console: Console, plan: Plan, *, diffs: bool = True) -> None:
         )
         if diffs and change.diff and change.verb == "change":
             _print_diff(console, change)
+    _print_what_has_to_be_confirmed(console, plan)
+
+
+def _print_what_has_to_be_confirmed(console: Console, plan: Plan) -> None:
+    if plan.to_be_confirmed:
+        text = f"committed only once a new login has worked, as this changes {', '.join(plan.to_be_confirmed)}"
+        console.print(Text.assemble(("  i ", "cyan"), text), soft_wrap=True)
 
 
 def print_warnings(console: Console, plan: Plan) -> None:
@@ -65,6 +72,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             {"kind": one.kind, "verb": one.verb, "name": one.name, "because": one.because, "diff": one.diff}
             for one in plan.changes
         ],
+        "confirm_over_new_connection": list(plan.to_be_confirmed),
         "warnings": list(plan.warnings),
     }
 
@@ -86,17 +94,19 @@ def print_applied(console: Console, plan: Plan, applied: Applied | None) -> None
 
 
 def print_notes(console: Console, applied: Applied) -> None:
-    """Print what the host could not do, though the deploy is live."""
+    """Print what the host could not do, though the deploy is live, and how migrated databases stand."""
     for note in applied.notes:
         console.print(Text.assemble(("! ", "yellow"), note), soft_wrap=True)
 
 
-def deploy_document(plan: Plan, applied: Applied | None, verdict: dict[str, Any] | None) -> dict[str, Any]:
+def deploy_document(
+    plan: Plan, applied: Applied | None, verdict: dict[str, Any] | None, taken_back: Applied | None = None
+) -> dict[str, Any]:
     """Give a deploy's outcome as data; the form is described in docs/json.md."""
     return {
         "schema": DEPLOY_SCHEMA,
         "host": plan.host,
-        "outcome": "no change" if applied is None else "live",
+        "outcome": "no change" if applied is None else "live" if taken_back is None else "taken back",
         "transaction": None if applied is None else applied.transaction,
         "steps": [] if applied is None else [dict(step) for step in applied.steps],
         "notes": [] if applied is None else list(applied.notes),

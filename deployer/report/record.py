@@ -70,7 +70,7 @@ def recover_document(host: str, settled: tuple[str, ...]) -> dict[str, Any]:
 
 def _what(done: Done) -> str:
     if done.outcome != "committed":
-        return done.problem.partition("\n")[0][:100]
+        return "; ".join([done.problem.partition("\n")[0][:100], *done.databases])
     parts = [f"back to {done.back_to}"] if done.back_to else []
     parts += [release.removeprefix("/srv/").replace("/releases/", " ") for release in done.releases]
     parts += [f"{len(done.files)} file" + ("s" if len(done.files) != 1 else "")] if done.files else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -31,14 +32,34 @@ def talk_console() -> Console:
     return _console(stderr=True)
 
 
+def remark(line: str) -> None:
+    """Print a line of talk as it is."""
+    talk_console().print(Text(line), soft_wrap=True)
+
+
+class ResultsLostError(OSError):
+    """What was found or done cannot be written to stdout: its disk is full, it is closed, or it broke."""
+
+
 def print_document(document: Mapping[str, Any]) -> None:
-    """Print one JSON document: the only thing on stdout where ``--json`` is given."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    """Print one JSON document: the only thing on stdout where ``--json`` is given; in ASCII, so every terminal can.
+
+    Raises:
+        BrokenPipeError: Its reader went away.
+        ResultsLostError: It cannot be written.
+    """
+    stream = result_console().file  # unlike sys.stdout it is there even if whoever started us closed it
+    try:
+        stream.write(json.dumps(document, indent=2) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ResultsLostError(error.errno, error.strerror) from error
 
 
 class _Console(Console):
-    """A console whose reader may go away: no more talk then, and for results the error that it is."""
+    """A console whose reader may go away, or its disk fill up: no more talk then; for results, the error that it is."""
 
     def on_broken_pipe(self) -> None:
         """Go on in silence if it is talk: a deploy does not end half way because nobody listens."""
@@ -46,8 +67,21 @@ class _Console(Console):
         if not self.stderr:
             raise BrokenPipeError
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as ever."""
+        try:
+            super().print(*objects, **options)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.quiet = True
+            if not self.stderr:
+                raise ResultsLostError(error.errno, error.strerror) from error
+
 
 def _console(*, stderr: bool) -> Console:
+    if not stderr and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a sign that a terminal lacks is no fault
     console = _Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console = _Console(stderr=stderr, highlight=False, width=_plain_width(), no_color=True)

@@ -8,6 +8,7 @@ kind of host has one, and is slower: see :mod:`deployer.sandbox.uml`.
 from deployer.sandbox.host import SandboxHost
 from deployer.sandbox.inside import Ended, Inside, inside
 from deployer.sandbox.lifecycle import cut_power, down, down_all, generator_cpus, hosts, power_on, reset, up
+from deployer.sandbox.link import thin_link
 from deployer.sandbox.problem import SandboxError
 from deployer.sandbox.requirements import install_requirements, missing_requirements
 from deployer.sandbox.shape import OWN_KERNEL, SHARED_KERNEL
@@ -42,5 +43,6 @@ __all__ = [
     "save_snapshot",
     "snapshots",
     "suite_with",
+    "thin_link",
     "up",
 ]

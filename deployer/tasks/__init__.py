@@ -11,11 +11,37 @@ from invoke.collection import Collection
 from deployer.tasks.declared import declared
 
 #: Modules whose tasks go by their plain names.
-PLAIN = ("hosts", "configs", "condition", "record", "doctor", "demo")
+PLAIN = (
+    "hosts",
+    "adoption",
+    "reports",
+    "configs",
+    "condition",
+    "record",
+    "doctor",
+    "calibration",
+    "climbing",
+    "tunemysql",
+    "demo",
+)
 #: Modules whose tasks go by the name of a collection before their own.
 COLLECTIONS = {
     "sandbox": ("sandboxes",),
-    "bench": ("bench", "benchfleet", "binaries", "faults", "fill", "noop", "rivals"),
+    "bench": (
+        "bench",
+        "benchcapacity",
+        "benchcompare",
+        "benchfleet",
+        "benchgenerator",
+        "benchsampler",
+        "benchtunemysql",
+        "binaries",
+        "faults",
+        "fill",
+        "knee",
+        "noop",
+        "rivals",
+    ),
     "dev": ("development",),
 }
 

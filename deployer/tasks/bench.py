@@ -13,12 +13,13 @@ from invoke.context import Context
 from deployer import sandbox, transport
 from deployer.access import login_of
 from deployer.allocate import allocate
+from deployer.budget import DEPLOY
 from deployer.deploy import session
-from deployer.errors import UsageError, VerificationFailed
+from deployer.errors import VerificationFailed
 from deployer.inventory import Entry
+from deployer.proof import check_load
 from deployer.report.benchmark import Row, markdown, put_into, rows_of
 from deployer.report.terminal import Steps, result_console
-from deployer.services.systemd.budget import DEPLOY
 from deployer.services.systemd.files import DEPLOY_SLICE
 from deployer.tasks.shell import entry_of, task
 from deployer.tasks.verification import loaded, local_vps
@@ -45,9 +46,7 @@ def blog(
 ) -> int:
     """Load-test a deployed host several times and hold every run against its SLO."""
     entry, _ = entry_of(host, inventory)
-    must_be_positive(runs)
-    if entry.host.load != "allowed":
-        raise UsageError(f"the inventory does not allow load tests of {host}", where=f"hosts.{host}.load")
+    check_load(entry)
     phases = entry.host.slo.phases.model_copy(update={"hold_s": float(hold_s)})
     budget = allocate(entry.declaration)
     verdicts = [loaded(entry, phases) for _ in range(runs)]
@@ -66,7 +65,6 @@ def blog(
 def work(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 1, write: bool = False) -> int:
     """Reset a local VPS, deploy to it, and measure the memory that apt, pip and the migrations needed."""
     entry, found = entry_of(host, inventory)
-    must_be_positive(runs)
     granted_mib = allocate(entry.declaration).grants[DEPLOY].memory_mib
     peaks = [_work_peaks_mib(entry, found.template_folders) for _ in range(runs)]
     rows = [
@@ -124,6 +122,12 @@ def machine_of(entry: Entry) -> str:
     """Say what it was measured on."""
     hardware, local = entry.host.hardware, local_vps(entry)
     cpus = sandbox.generator_cpus(local) if local else ()
+    own = f"generator on {len(cpus)} core of its own" if cpus else "generator and host share the cores"
+    return f"host {entry.name}: {hardware.cpu_cores} core(s), {hardware.memory_mib} MiB; {machine()}; {own}"
+
+
+def machine() -> str:
+    """Say what this machine is."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -132,12 +136,4 @@ def machine_of(entry: Entry) -> str:
         ),
         platform.processor() or platform.machine(),
     )
-    own = f"generator on {len(cpus)} core of its own" if cpus else "generator and host share the cores"
-    shape = f"host {entry.name}: {hardware.cpu_cores} core(s), {hardware.memory_mib} MiB"
-    return f"{shape}; machine: {os.cpu_count()} x {model}, Linux {platform.release().partition('-')[0]}; {own}"
-
-
-def must_be_positive(runs: int) -> None:
-    """Refuse a benchmark of no run."""
-    if runs < 1:
-        raise UsageError("--runs must be 1 or more")
+    return f"machine: {os.cpu_count()} x {model}, Linux {platform.release().partition('-')[0]}"

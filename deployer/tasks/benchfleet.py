@@ -20,8 +20,7 @@ from deployer.errors import UsageError
 from deployer.inventory import Entry
 from deployer.report.benchmark import Row
 from deployer.report.terminal import Steps
-from deployer.tasks.bench import must_be_positive, publish
-from deployer.tasks.fleet import MOST_AT_ONCE
+from deployer.tasks.bench import publish
 from deployer.tasks.sandboxes import start
 from deployer.tasks.shell import entry_of, task
 
@@ -61,9 +60,6 @@ def fleet(
 ) -> int:
     """Make local VPSes of a host's kind, and measure a deploy that has nothing to do on 1, 5, 10 and 20 at once."""
     entry, _ = entry_of(host, inventory)
-    must_be_positive(runs)
-    if not 2 <= hosts <= MOST_AT_ONCE:
-        raise UsageError(f"--hosts must be 2 to {MOST_AT_ONCE}")
     sizes = (*(size for size in SIZES if size < hosts), hosts)
     with Steps() as steps, _local_fleet(entry, hosts, steps) as (path, names):
         _deploy(path, names[:1])  # what is read for the first time is not the subject

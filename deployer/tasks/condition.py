@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from invoke.context import Context
+from rich.live import Live
 from rich.text import Text
 
 from deployer.allocate import allocate
+from deployer.budget import Claim
 from deployer.doctor import Reading, diagnose, question
 from deployer.errors import BudgetError, RenderError, VerificationFailed
 from deployer.inventory import Entry, Inventory
 from deployer.record import Record, on_record
 from deployer.render import render
 from deployer.report.condition import drift_document, print_drift, print_status, status_document
-from deployer.report.terminal import result_console, talk_console
+from deployer.report.oom import oom_document, print_oom
+from deployer.report.terminal import remark, result_console
+from deployer.report.watch import View, plain
 from deployer.tasks.doctor import PATIENCE_S
 from deployer.tasks.fleet import Answer, ask
 from deployer.tasks.shell import entries_of, entry_of, task
@@ -76,7 +82,7 @@ def logs(
     entry, _ = entry_of(host, inventory)
     console = result_console()
     units = [name if "." in name else f"{name}.service" for name in unit.split(",") if name]
-    with on_record(entry, say=_say) as record:
+    with on_record(entry, say=remark) as record:
         record.logs(
             lambda line: console.print(Text(line), soft_wrap=True),
             units=units,
@@ -84,6 +90,57 @@ def logs(
             since=since,
             follow=follow,
         )
+
+
+@task
+def oom(_context: Context, *, host: str = "", inventory: str = "", since: str = "", json: bool = False) -> int:
+    """Say what was killed on hosts for want of memory: when, which unit, and what it held against its limit.
+
+    Looks back a week unless `--since` says otherwise; ends with 7 if anything was killed.
+    """
+    entries, inventory_of = entries_of(host, inventory)
+
+    def look(entry: Entry, tell: Tell) -> Answer:
+        with on_record(entry, say=partial(tell, "")) as record:
+            found = record.oom(since)
+        claims = _claims_by_unit(entry, inventory_of)
+        return Answer(
+            oom_document(entry.name, found),
+            lambda console: print_oom(console, entry.name, found, claims),
+            VerificationFailed.exit_code if found.kills or found.uncounted else 0,
+        )
+
+    return ask("oom", entries, look, json=json)
+
+
+@task
+def watch(_context: Context, *, host: str = "", inventory: str = "") -> None:
+    """Show a host's units against their limits, live, until interrupted; into a file or a pipe, a line each second."""
+    entry, _ = entry_of(host, inventory)
+    console, view = result_console(), View(entry.name)
+    with on_record(entry, say=remark) as record:
+        units = [unit for unit in record.status()["units"] if unit.endswith(".service")]
+        with suppress(KeyboardInterrupt):  # the way to end it
+            if not console.is_terminal:
+                record.watch(units, lambda sample: console.print(Text(plain(sample)), soft_wrap=True))
+                return
+            with Live(console=console, auto_refresh=False, screen=True) as live:
+
+                def show(sample: Mapping[str, Any]) -> None:
+                    view.take(sample)
+                    live.update(view.now(), refresh=True)
+
+                record.watch(units, show)
+
+
+def _claims_by_unit(entry: Entry, inventory: Inventory) -> dict[str, Claim]:
+    """Find what the budget priced for each unit; nothing for an inventory that does not fit by now."""
+    try:
+        rendered = render(entry.declaration, allocate(entry.declaration), template_folders=inventory.template_folders)
+    except (BudgetError, RenderError):
+        return {}
+    claims = rendered.budget.claims
+    return {one.unit: claims[one.taker] for one in rendered.wanted.units if one.taker in claims}
 
 
 def _running_otherwise(
@@ -97,7 +154,3 @@ def _running_otherwise(
         return ()
     told = record.agent.call(question(rendered), timeout_s=PATIENCE_S)
     return tuple(one for one in diagnose(rendered, told).readings if one.state == "differs")
-
-
-def _say(line: str) -> None:
-    talk_console().print(Text(line), soft_wrap=True)

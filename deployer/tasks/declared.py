@@ -14,8 +14,12 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
+from invoke.exceptions import Exit
+
 from deployer.tasks.options import as_task
 
+#: Exit code after Ctrl-C: what a shell says of a program that SIGINT ended.
+INTERRUPTED = 130
 #: What marks a task in a source.
 _DECORATOR = "task"
 
@@ -41,7 +45,11 @@ def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
 
 def _task(module: str, node: ast.FunctionDef) -> Any:
     def run(*arguments: Any, **options: Any) -> None:
-        getattr(import_module(module), node.name)(*arguments, **options)
+        try:
+            found = getattr(import_module(module), node.name)
+        except KeyboardInterrupt:  # invoke's own answer to it would be 1, a fault of ours
+            raise Exit(code=INTERRUPTED) from None
+        found(*arguments, **options)
 
     run.__name__ = run.__qualname__ = node.name
     run.__doc__ = ast.get_docstring(node)

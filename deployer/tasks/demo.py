@@ -10,14 +10,17 @@ from rich.text import Text
 
 from deployer import sandbox
 from deployer.allocate import allocate
+from deployer.apply import Applied
 from deployer.deploy import desired, session
 from deployer.render import Rendered
 from deployer.report.budget import print_budget
-from deployer.report.plan import print_applied, print_warnings
-from deployer.report.terminal import Steps, result_console, talk_console
+from deployer.report.plan import print_applied
+from deployer.report.reports import write_reports
+from deployer.report.terminal import Steps, remark, result_console, talk_console
+from deployer.tasks.applying import apply_watched
 from deployer.tasks.sandboxes import start
 from deployer.tasks.shell import entry_of, task
-from deployer.tasks.verification import kept_report, run_verify, write_report
+from deployer.tasks.verification import kept_report, run_verify
 
 HOST = "blog1"
 REPORT = Path("reports") / f"{HOST}.json"
@@ -44,14 +47,14 @@ def demo(_context: Context, *, inventory: str = "") -> int:
     _title("2  a local VPS of that size")
     host = start(entry)
     _title("3  the deploy, over SSH, as one transaction")
-    with session(entry, template_folders=found.template_folders, say=_say) as connected:
+    with session(entry, template_folders=found.template_folders, say=remark) as connected:
         plan = connected.plan()
-        print_warnings(talk_console(), plan)
-        applied = None
-        if not plan.is_empty:
-            with Steps() as steps:
-                connected.say = steps.say
-                applied = connected.apply(plan, steps.step)
+
+        def apply(steps: Steps) -> Applied:
+            connected.say = steps.say
+            return connected.apply(plan, steps.step)
+
+        applied = apply_watched(plan, apply)
     print_applied(console, plan, applied)
     _title("4  the load test: does it keep what the budget promises?")
     code = 0
@@ -65,7 +68,7 @@ def demo(_context: Context, *, inventory: str = "") -> int:
         )
     else:
         document, code = run_verify(entry, quiet=False)
-        write_report(REPORT, {**document, "transaction": transaction})
+        write_reports(REPORT, [{**document, "transaction": transaction}])
     name = next(iter(entry.host.apps.values())).server_names[0]
     console.print(
         f"The whole report, every second of it: {REPORT}\n"
@@ -96,7 +99,3 @@ def _print_wanted(rendered: Rendered) -> None:
 
 def _title(text: str) -> None:
     result_console().print(Text("\n" + text, style="bold"))
-
-
-def _say(line: str) -> None:
-    talk_console().print(Text(line), soft_wrap=True)

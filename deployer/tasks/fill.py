@@ -32,8 +32,6 @@ def fill(
 ) -> int:
     """Drive every service of a deployed local VPS to its worst case, first without limits, then with them."""
     entry, _ = entry_of(host, inventory)
-    if seconds < 10:
-        raise UsageError("--seconds must be 10 or more")
     local = local_vps(entry)
     if local is None or entry.host.load != "allowed":
         raise UsageError(
@@ -92,6 +90,8 @@ def _text(entry: Entry, lifted: Filled, limited: Filled, seconds: int) -> tuple[
         f"With limits: {limited.oom_kills} OOM kills on the whole host.",
         f"{limited.visitors.held} visitors at once; {_counts(limited.visitors)}.",
         f"{limited.eager.held} eager visitors; {_counts(limited.eager)}.",
+        f"{limited.long_lived.held} WebSockets at once; {_counts(limited.long_lived)}.",
+        f"{limited.uploads.held} uploads at once; {_counts(limited.uploads)}.",
         *(f"{service}: {said}." for service, said in limited.said.items()),
         "",
     ]
@@ -111,7 +111,8 @@ def _counts(seen: Seen) -> str:
         ", ".join(f"{name} x {count}" for name, count in sorted(found.items(), key=str)) or "none"
         for found in (seen.statuses, seen.failures)
     )
-    return f"answers {answers}; failures {failures}"
+    received = "".join(f"; {count} {kind}" for kind, count in sorted(seen.received.items()))
+    return f"answers {answers}{received}; failures {failures}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

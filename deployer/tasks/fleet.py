@@ -9,20 +9,18 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from deployer.errors import DeployerError, Inconclusive, UsageError
+from deployer.errors import DeployerError, Inconclusive
 from deployer.fleet import LoadTest, Policy, deploy_fleet
 from deployer.inventory import Entry
 from deployer.report.error import error_document
 from deployer.report.fleet import FleetReport, deploys_report, fleet_document, print_fleet, report_of
 from deployer.report.hostlines import HostLines
-from deployer.report.terminal import print_document, result_console, talk_console
+from deployer.report.terminal import print_document, remark, result_console
 from deployer.rollout import AT_ONCE, Colour, Rollout, read_share
 from deployer.tasks.verification import load_test
 from deployer.turns import Tell, take_turns
 
 Say = Callable[[str], None]
-#: More connections at the same time are no use to a machine with a few cores.
-MOST_AT_ONCE = 64
 #: Exit codes of a host as it should be: nothing to say, or changes pending, which were asked for.
 NO_FAILURE = (0, 10)
 
@@ -55,7 +53,7 @@ def ask(
         at_once: On how many hosts at the same time.
     """
     if len(entries) == 1:
-        answer = look(entries[0], lambda _step, message: _remark(message))
+        answer = look(entries[0], lambda _step, message: remark(message))
         if json:
             print_document(answer.document)
         else:
@@ -85,16 +83,16 @@ def deploy_many(entries: Sequence[Entry], policy: Policy, *, canary: str, batch:
         [entry.name for entry in entries],
         canary=read_share(canary, option="--canary"),
         batch=read_share(batch, option="--batch"),
-        at_once=at_once_of(parallel),
+        at_once=parallel,
     )
     with HostLines(rollout.hosts) as lines:
         fleet = deploy_fleet(entries, rollout, lines, policy)
     return _publish(deploys_report(fleet), json=json)
 
 
-def tested(entry: Entry, tell: Tell) -> Answer:
+def tested(entry: Entry, tell: Tell, *, whole: bool) -> Answer:
     """Load-test a host beside others; its verdict is printed after the last of them."""
-    document, code, text = load_test(entry, tell)
+    document, code, text = load_test(entry, tell, whole=whole)
     return Answer(document, lambda console: console.print(Text.from_ansi(text), soft_wrap=True), code)
 
 
@@ -112,24 +110,9 @@ def load_test_of_canaries(*, verify: bool) -> LoadTest | None:
     return test if verify else None
 
 
-def at_once_of(parallel: int) -> int:
-    """Check ``--parallel``.
-
-    Raises:
-        UsageError: It is no number of hosts.
-    """
-    if not 1 <= parallel <= MOST_AT_ONCE:
-        raise UsageError(f"--parallel must be 1 to {MOST_AT_ONCE}", where=f"--parallel {parallel}")
-    return parallel
-
-
 def _publish(report: FleetReport, *, json: bool) -> int:
     if json:
         print_document(fleet_document(report))
     else:
         print_fleet(result_console(), report)
     return report.exit_code
-
-
-def _remark(line: str) -> None:
-    talk_console().print(Text(line), soft_wrap=True)

@@ -15,28 +15,25 @@ from deployer.allocate import allocate
 from deployer.apply import Applied
 from deployer.compare import compare as compare_sizes, sizes_of
 from deployer.deploy import session
-from deployer.errors import DeployerError, Inconclusive, UsageError
+from deployer.errors import DeployerError, Inconclusive, UsageError, VerificationFailed
 from deployer.explain import explain as follow
 from deployer.fleet import Policy
 from deployer.inventory import Entry, Inventory
+from deployer.loadorigins import origins_of
 from deployer.plan import Plan
 from deployer.planfile import LIMIT_BYTES, plan_text, read_plan
+from deployer.proof import check_load
 from deployer.render import render as render_files
 from deployer.report.budget import budget_document, print_budget
 from deployer.report.compare import comparison_document, print_comparison
 from deployer.report.explain import explain_document, print_explanation
-from deployer.report.plan import (
-    deploy_document,
-    plan_document,
-    print_applied,
-    print_notes,
-    print_plan,
-    print_warnings,
-)
-from deployer.report.terminal import Steps, print_document, result_console, talk_console
+from deployer.report.plan import deploy_document, plan_document, print_applied, print_plan
+from deployer.report.reports import write_reports
+from deployer.report.terminal import Steps, print_document, remark, result_console, talk_console
+from deployer.tasks.applying import apply_watched, show_plan, taken_back_watched
 from deployer.tasks.fleet import Answer, ask, deploy_many, load_test_of_canaries, tested
 from deployer.tasks.shell import entries_of, entry_of, print_error, read_inventory, task
-from deployer.tasks.verification import run_verify, write_report
+from deployer.tasks.verification import run_verify
 from deployer.turns import Tell
 
 CHANGES_PENDING = 10
@@ -165,6 +162,7 @@ def deploy(
     any_os: bool = False,
     wait: int = 0,
     plan: str = "",
+    rollback_on_fail: bool = False,
     canary: str = "",
     batch: str = "",
     parallel: int = 8,
@@ -173,18 +171,21 @@ def deploy(
     """Make a host what the inventory says, or leave it as it was; then load-test it where that is allowed.
 
     With nothing to change, the host is not load-tested either. `deployer --dry deploy --host NAME` only plans.
+    `--rollback-on-fail` goes back to the deploy before if the host missed its objectives by its own fault.
 
     Many hosts, `--host web1,shop`: after the first that fails no other begins. `--canary 1` sends one ahead, and only
     canaries are load-tested; `--batch 25%` then goes on by quarters.
 
-    Experimental, as it was never load-tested by the project: MySQL 8.0 and 8.4, MariaDB 11.4, Node.js 22, swap, other
-    kinds of gunicorn's workers. The plan says so for a host that has them.
+    Experimental, as it was never deployed and load-tested by the project: MySQL 8.0 and 8.4, MariaDB 11.4, nginx 1.24
+    and 1.28, Node.js 22, zram, other kinds of gunicorn's workers. The plan says so for a host that has them.
     """
     entries, found = entries_of(host, inventory)
     only_plan = bool(context.config.run.dry)
     if len(entries) > 1:
         if plan:
             raise UsageError("a kept plan is one host's", where="--plan", next_step=f"--host {entries[0].name}")
+        if rollback_on_fail:
+            raise UsageError("this is about one host", where="--rollback-on-fail", next_step="--revert-green")
         if only_plan:
             return _plans(entries, found, json=json, any_os=any_os)
         policy = Policy(
@@ -197,24 +198,25 @@ def deploy(
         return deploy_many(entries, policy, canary=canary, batch=batch, parallel=parallel, json=json)
     entry = entries[0]
     kept = read_kept_plan(Path(plan)) if plan else None
-    with session(entry, template_folders=found.template_folders, say=_say, any_os=any_os) as connected:
+    with session(entry, template_folders=found.template_folders, say=remark, any_os=any_os) as connected:
         if kept:
             connected.check(kept)
         planned = kept or connected.plan()
         if only_plan:
-            print_document(plan_document(planned)) if json else print_plan(result_console(), planned)
+            show_plan(planned, json=json)
             return 0
-        print_warnings(talk_console(), planned)
-        applied: Applied | None = None
-        if not planned.is_empty:
-            with Steps() as steps:
-                connected.say = steps.say
-                applied = connected.apply(planned, steps.step, wait_s=wait)
-            print_notes(talk_console(), applied)
-    return _report(entry, planned, applied, json=json, verify=not no_verify)
+
+        def apply(steps: Steps) -> Applied:
+            connected.say = steps.say
+            return connected.apply(planned, steps.step, wait_s=wait)
+
+        applied = apply_watched(planned, apply)
+    return _report(entry, planned, applied, json=json, verify=not no_verify, rollback_on_fail=rollback_on_fail)
 
 
-def _report(entry: Entry, planned: Plan, applied: Applied | None, *, json: bool, verify: bool) -> int:
+def _report(
+    entry: Entry, planned: Plan, applied: Applied | None, *, json: bool, verify: bool, rollback_on_fail: bool
+) -> int:
     verdict: dict[str, Any] | None = None
     code = 0
     if not json:
@@ -229,33 +231,46 @@ def _report(entry: Entry, planned: Plan, applied: Applied | None, *, json: bool,
             code = Inconclusive.exit_code
     elif applied is not None and entry.host.load != "allowed":
         talk_console().print("no load test: the inventory does not say `load: allowed`", style="dim")
+    # inconclusive is 9: a test that could not tell takes nothing back
+    taken_back = None
+    if rollback_on_fail and applied is not None and code == VerificationFailed.exit_code:
+        taken_back, code = taken_back_watched(entry, planned, applied)
     if json:
-        print_document(deploy_document(planned, applied, verdict))
+        print_document(deploy_document(planned, applied, verdict, taken_back))
     return code
 
 
 @task
-def verify(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, report: str = "") -> int:
+def verify(
+    _context: Context,
+    *,
+    host: str = "",
+    inventory: str = "",
+    json: bool = False,
+    report: str = "",
+    quick: bool = False,
+    from_: str = "",
+) -> int:
     """Load-test hosts and say whether they keep what the budget promises. Only where the inventory allows it.
 
-    Many hosts are tested one after the other: two tests at once would measure this machine.
+    The load comes from this machine, or from hosts that the inventory lets generate it: `--from lg1,lg2`.
+
+    All phases take some minutes, the time is shown; `--quick` is the shorter test that follows a deploy. Many hosts are
+    tested one after the other: two tests at once would measure this machine.
     """
-    entries, _ = entries_of(host, inventory)
+    entries, found = entries_of(host, inventory)
     for entry in entries:
-        if entry.host.load != "allowed":
-            raise UsageError(
-                f"the inventory does not allow load tests of {entry.name}",
-                where=f"hosts.{entry.name}.load",
-                next_step="write `load: allowed` and your address under `load_from`, if the host may be loaded",
-            )
+        check_load(entry)
     if len(entries) > 1:
+        if from_:
+            raise UsageError("--from is for the test of one host", where=f"--from {from_}", next_step="--host NAME")
         if report:
             raise UsageError("a report is one host's", where="--report", next_step="--json gives those of many")
-        return ask("verify", entries, tested, json=json, at_once=1)
+        return ask("verify", entries, partial(tested, whole=not quick), json=json, at_once=1)
     entry = entries[0]
-    document, code = run_verify(entry, quiet=json)
+    document, code = run_verify(entry, quiet=json, whole=not quick, origins=origins_of(from_, entry, found))
     if report:
-        write_report(Path(report), document)
+        write_reports(Path(report), [document])
     if json:
         print_document(document)
     return code
@@ -289,7 +304,3 @@ def read_kept_plan(path: Path) -> Plan:
     if len(data) > LIMIT_BYTES:
         raise UsageError(f"{path} is too large for a plan", where="--plan")
     return read_plan(data.decode("utf-8", "replace"), where=str(path))
-
-
-def _say(line: str) -> None:
-    talk_console().print(Text(line), soft_wrap=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 
 from invoke.context import Context
 
-from deployer import transport
+from deployer import sandbox, transport
 from deployer.access import login_of
 from deployer.deploy import Session, session
 from deployer.distance import Distance, far_away
@@ -20,7 +23,7 @@ from deployer.inventory import Entry
 from deployer.report.benchmark import Row
 from deployer.report.terminal import Steps
 from deployer.sandbox import SandboxHost
-from deployer.tasks.bench import machine_of, must_be_positive, publish
+from deployer.tasks.bench import machine_of, publish
 from deployer.tasks.shell import entry_of, task
 from deployer.tasks.verification import local_vps
 
@@ -30,10 +33,28 @@ ADDED_RTT_S = (0.0, 0.05, 0.1)
 COLD_ROUND_TRIPS, WARM_ROUND_TRIPS = 9.0, 3.0
 #: What a deploy of one changed config may cost besides.
 CHANGE_ROUND_TRIPS = 3.0
+#: What a sudo that asks for a password costs besides: the program is sent only once it has let us in.
+SUDO_ROUND_TRIPS = 1.0
+#: A difference of two slopes carries the machine's unrest twice; half a round trip is not a whole one.
+UNREST = 0.5
 #: The whole process may take so many times what a process takes that connects and runs `true`.
 PROCESS_RATIO = 2.0
 #: A config that is changed by hand for each measurement, so that a deploy puts it back.
 CHANGED = "/etc/logrotate.d/nginx"
+#: On a host with a kernel of its own, which can delay what it sends; so TCP's handshake is far away too.
+NETEM = "tc qdisc replace dev eth0 root netem delay {rtt_ms:g}ms"
+NO_NETEM = "tc qdisc del dev eth0 root 2>/dev/null; true"
+#: An account whose sudo asks, there while it is measured.
+ACCOUNT, PASSWORD_VARIABLE = "deployer-bench", "DEPLOYER_BENCH_SUDO_PASSWORD"
+MAKE_ACCOUNT = """
+set -e
+useradd --create-home --shell /bin/sh {account}
+echo '{account}:{password}' | chpasswd
+install -d -m 700 -o {account} ~{account}/.ssh
+install -m 600 -o {account} ~root/.ssh/authorized_keys ~{account}/.ssh/authorized_keys
+echo '{account} ALL=(ALL:ALL) ALL' > /etc/sudoers.d/{account}
+"""
+DROP_ACCOUNT = "rm -f /etc/sudoers.d/{account}; userdel --force --remove {account} >/dev/null 2>&1; true"
 BARE = """\
 import sys
 from pathlib import Path
@@ -50,6 +71,7 @@ class _Walls:
 
     bare: list[float] = field(default_factory=list)
     cold: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
     warm: list[float] = field(default_factory=list)
     change: list[float] = field(default_factory=list)
 
@@ -58,11 +80,10 @@ class _Walls:
 def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: int = 7, write: bool = False) -> int:
     """Measure a deploy that has nothing to do: connections, channels, round trips, and the whole process.
 
-    The host is a local VPS; a proxy puts it 0, 50 and 100 ms away. Round trips are the slope of the time over what was
-    added, so the machine's own speed is not in them.
+    The host is a local VPS; a proxy puts it 0, 50 and 100 ms away, or netem where it has a kernel of its own. Round
+    trips are the slope of the time over what was added, so the machine's own speed is not in them.
     """
     entry, found = entry_of(host, inventory)
-    must_be_positive(runs)
     local = local_vps(entry)
     if local is None:
         raise UsageError(
@@ -70,22 +91,62 @@ def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: i
         )
     walls = {rtt_s: _Walls() for rtt_s in ADDED_RTT_S}
     counted: list[list[tuple[int, int]]] = []
-    with Steps() as steps, far_away(local.address, entry.host.ssh.port) as far:
+    with (
+        Steps() as steps,
+        far_away(local.address, entry.host.ssh.port) as far,
+        _whose_sudo_asks(entry, local) as asking,
+    ):
         there = through(entry, local, far.port)
         transport.bare_connect(login_of(there))  # imports and the host's page cache are not the subject
         for number in range(1, runs + 1):
             steps.step("round trips", f"run {number} of {runs}")
             counted.append([])
             for rtt_s in ADDED_RTT_S:
-                far.rtt_s = rtt_s
-                counted[-1].append(_measure(there, found.template_folders, far, walls[rtt_s], local))
+                with _at(rtt_s, far, local):
+                    counts = _measure(there, found.template_folders, far, walls[rtt_s], local)
+                    more = _measure_asked(through(asking, local, far.port), found.template_folders, far, walls[rtt_s])
+                counted[-1] += [counts, more]
         steps.step("whole process")
         processes = [_processes(host, inventory) for _ in range(runs)]
     rows = [*_counts(counted), *_round_trips(walls), *_ratios(walls[0.0], processes)]
+    by_netem = local.kernel == sandbox.OWN_KERNEL
     about = (
-        f"{machine_of(entry)}; added round trip times {', '.join(f'{rtt_s * 1000:.0f}' for rtt_s in ADDED_RTT_S)} ms."
+        f"{machine_of(entry)}; added round trip times {', '.join(f'{rtt_s * 1000:.0f}' for rtt_s in ADDED_RTT_S)} ms"
+        f"{' by netem, with a kernel of its own' if by_netem else ''}."
     )
-    return publish("bench.noop", about, rows, write=write)
+    return publish("bench.noop.netem" if by_netem else "bench.noop", about, rows, write=write)
+
+
+@contextmanager
+def _at(rtt_s: float, far: Distance, local: SandboxHost) -> Iterator[None]:
+    """Put the host so far away; whoever made it so gets it back near."""
+    if local.kernel != sandbox.OWN_KERNEL:
+        far.rtt_s = rtt_s
+        yield
+        return
+    try:
+        if rtt_s:
+            local.sh(NETEM.format(rtt_ms=rtt_s * 1000))
+        yield
+    finally:
+        local.sh(NO_NETEM)
+
+
+@contextmanager
+def _whose_sudo_asks(entry: Entry, local: SandboxHost) -> Iterator[Entry]:
+    """Give the entry with a user who needs a password for sudo; he is there as long as the context lasts."""
+    password = token_hex(12)
+    ssh = entry.host.ssh.model_copy(
+        update={"user": ACCOUNT, "sudo_password_env": PASSWORD_VARIABLE, "sudo_password": None}
+    )
+    os.environ[PASSWORD_VARIABLE] = password
+    try:
+        local.sh(DROP_ACCOUNT.format(account=ACCOUNT))  # of a run that died
+        local.sh(MAKE_ACCOUNT.format(account=ACCOUNT, password=password))
+        yield replace(entry, host=entry.host.model_copy(update={"ssh": ssh}))
+    finally:
+        del os.environ[PASSWORD_VARIABLE]
+        local.sh(DROP_ACCOUNT.format(account=ACCOUNT))
 
 
 def through(entry: Entry, local: SandboxHost, port: int) -> Entry:
@@ -118,6 +179,16 @@ def _measure(
         connected.apply(plan)
         walls.change.append(time.perf_counter() - began)
     return counts
+
+
+def _measure_asked(entry: Entry, templates: Sequence[Path], far: Distance, walls: _Walls) -> tuple[int, int]:
+    """Do a deploy without a change, whose sudo asks for a password; return its connections and channels."""
+    before = far.connections
+    began = time.perf_counter()
+    with session(entry, template_folders=templates) as connected:
+        _must_be_as_wanted(connected, entry.name)
+        walls.asked.append(time.perf_counter() - began)
+        return far.connections - before, connected.remote.channels
 
 
 def _must_be_as_wanted(connected: Session, host: str) -> None:
@@ -156,9 +227,12 @@ def _round_trips(walls: Mapping[float, _Walls]) -> list[Row]:
     def slopes(close: Sequence[float], away: Sequence[float]) -> tuple[float, ...]:
         return tuple((there - here) / ADDED_RTT_S[-1] for here, there in zip(close, away, strict=True))
 
+    cold = slopes(near.cold, far.cold)
+    asked = tuple(with_it - without for with_it, without in zip(slopes(near.asked, far.asked), cold, strict=True))
     figures = [
         ("bare connection", slopes(near.bare, far.bare), None),
-        ("deploy without a change", slopes(near.cold, far.cold), COLD_ROUND_TRIPS),
+        ("deploy without a change", cold, COLD_ROUND_TRIPS),
+        ("a sudo password, besides", asked, SUDO_ROUND_TRIPS + UNREST),
         ("the same on a connection that stands", slopes(near.warm, far.warm), WARM_ROUND_TRIPS),
         ("one changed config, besides", slopes(near.change, far.change), CHANGE_ROUND_TRIPS),
     ]

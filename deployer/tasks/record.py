@@ -5,16 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from invoke.context import Context
-from rich.text import Text
 
-from deployer.apply import Applied
 from deployer.errors import UsageError
 from deployer.inventory import Entry
 from deployer.record import NOTHING, on_record
-from deployer.report.plan import deploy_document, plan_document, print_applied, print_notes, print_plan, print_warnings
+from deployer.report.plan import deploy_document, plan_document, print_applied, print_plan
 from deployer.report.record import history_document, print_history, print_settled, recover_document
-from deployer.report.terminal import Steps, print_document, result_console, talk_console
-from deployer.tasks.fleet import Answer, ask, at_once_of
+from deployer.report.terminal import print_document, remark, result_console
+from deployer.tasks.applying import apply_watched, show_plan
+from deployer.tasks.fleet import Answer, ask
 from deployer.tasks.shell import entries_of, task
 from deployer.turns import Tell
 
@@ -67,21 +66,16 @@ def rollback(
             applied = None if planned.is_empty else record.apply(planned, tell, wait_s=wait)
         return Answer(deploy_document(planned, applied, None), lambda console: print_applied(console, planned, applied))
 
-    return ask("rollback", entries, back, json=json, at_once=at_once_of(parallel))
+    return ask("rollback", entries, back, json=json, at_once=parallel)
 
 
 def _back_alone(entry: Entry, to: str, wait_s: float, *, json: bool, dry: bool) -> None:
-    with on_record(entry, say=_say) as record:
+    with on_record(entry, say=remark) as record:
         planned = record.way_back(to or None)
         if dry:
-            print_document(plan_document(planned)) if json else print_plan(result_console(), planned)
+            show_plan(planned, json=json)
             return
-        print_warnings(talk_console(), planned)
-        applied: Applied | None = None
-        if not planned.is_empty:
-            with Steps() as steps:
-                applied = record.apply(planned, steps.step, wait_s=wait_s)
-            print_notes(talk_console(), applied)
+        applied = apply_watched(planned, lambda steps: record.apply(planned, steps.step, wait_s=wait_s))
     if json:
         print_document(deploy_document(planned, applied, None))
     else:
@@ -101,7 +95,3 @@ def recover(_context: Context, *, host: str = "", inventory: str = "", json: boo
         )
 
     return ask("recover", entries, settle, json=json)
-
-
-def _say(line: str) -> None:
-    talk_console().print(Text(line), soft_wrap=True)

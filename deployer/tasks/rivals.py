@@ -18,7 +18,7 @@ from deployer.report.benchmark import Row
 from deployer.report.terminal import Steps
 from deployer.rivals import NAMES, rivals as as_rivals
 from deployer.sandbox import SandboxHost
-from deployer.tasks.bench import machine_of, must_be_positive, publish
+from deployer.tasks.bench import machine_of, publish
 from deployer.tasks.noop import ADDED_RTT_S, through
 from deployer.tasks.shell import entry_of, task
 from deployer.tasks.verification import local_vps
@@ -45,7 +45,6 @@ def rivals(_context: Context, *, host: str = "blog1", inventory: str = "", runs:
     Each is a process of its own from its start to its end, on a fresh connection. All find nothing to change.
     """
     entry, found = entry_of(host, inventory)
-    must_be_positive(runs)
     local = local_vps(entry)
     if local is None:
         raise UsageError(f"{host} is no local VPS", next_step=f"sandbox.up --host {host}")

@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from rich.text import Text
 from deployer.errors import DeployerError, UsageError
 from deployer.inventory import Entry, Inventory, load_inventory
 from deployer.report.error import error_document
-from deployer.report.terminal import print_document, talk_console
-from deployer.tasks.options import as_task
+from deployer.report.terminal import ResultsLostError, print_document, talk_console
+from deployer.tasks.declared import INTERRUPTED
+from deployer.tasks.options import RANGES, as_task
 
 DEFAULT_INVENTORY = "inventories"
-INTERRUPTED = 130
 #: Whoever read stdout has had enough, as `head` does: what a shell says of a program that SIGPIPE ended.
 READER_GONE = 141
 
@@ -33,19 +33,26 @@ def task(function: Callable[..., int | None]) -> Any:
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
+        code = 0
         try:
-            code = function(*arguments, **options) or 0
-        except DeployerError as error:
-            print_error(error)
-            if options.get("json"):
-                print_document(error_document(error))
-            code = error.exit_code
+            try:
+                _check_ranges(options)
+                code = function(*arguments, **options) or 0
+            except DeployerError as error:
+                code = error.exit_code
+                print_error(error)
+                if options.get("json"):
+                    print_document(error_document(error))
         except KeyboardInterrupt:
             talk_console().print("interrupted; a deploy that was under way is undone by the host itself")
             code = INTERRUPTED
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
-            code = READER_GONE
+            code = code or READER_GONE
+        except ResultsLostError as error:
+            said = f"error: all is done, but what came of it cannot be written: {error.strerror}"
+            talk_console().print(Text(said), soft_wrap=True)
+            code = code or DeployerError.exit_code
         except Exit:
             raise
         except Exception:  # noqa: BLE001 - the one place where a fault of ours becomes exit code 1
@@ -56,6 +63,19 @@ def task(function: Callable[..., int | None]) -> Any:
             raise Exit(code=code)
 
     return as_task(run)
+
+
+def _check_ranges(options: Mapping[str, Any]) -> None:
+    """Refuse a number that an option cannot have.
+
+    Raises:
+        UsageError: With the least and the most.
+    """
+    for name, (least, most) in RANGES.items():
+        value = options.get(name, least)
+        if isinstance(value, int) and not least <= value <= most:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} must be {least} to {most}", where=f"{option} {value}")
 
 
 def print_error(error: DeployerError) -> None:

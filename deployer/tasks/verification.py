@@ -11,9 +11,10 @@ from typing import Any, Final
 from rich.text import Text
 
 from deployer import sandbox
-from deployer.deploy import prove
-from deployer.errors import Inconclusive, UsageError, VerificationFailed
+from deployer.errors import Inconclusive, VerificationFailed
 from deployer.inventory import Entry
+from deployer.loadorigins import FROM_HERE, Origins
+from deployer.proof import prove
 from deployer.report.terminal import Steps, result_console
 from deployer.sandbox import SandboxError, SandboxHost
 from deployer.slo import Phases
@@ -26,47 +27,63 @@ EXIT_CODES: Final[Mapping[Outcome, int]] = {
 }
 
 
-def run_verify(entry: Entry, *, quiet: bool) -> tuple[dict[str, Any], int]:
+def run_verify(
+    entry: Entry, *, quiet: bool, whole: bool = False, origins: Origins = FROM_HERE
+) -> tuple[dict[str, Any], int]:
     """Load-test a host, print the verdict, and give it as a document with the exit code that it means.
 
     Args:
         entry: The host.
         quiet: Print nothing on stdout.
+        whole: All phases; else the quick test that follows a deploy.
+        origins: Where the load comes from.
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    verdict = loaded(entry)
+    verdict = loaded(entry, whole=whole, origins=origins)
     if not quiet:
         console = result_console()
         console.print(Text.from_ansi(report.text(verdict, colour=console.is_terminal)), soft_wrap=True)
     return report.document(verdict, started_at=started_at, host=entry.name), EXIT_CODES[verdict.outcome]
 
 
-def load_test(entry: Entry, tell: Callable[[str, str], None]) -> tuple[dict[str, Any], int, str]:
+def load_test(
+    entry: Entry, tell: Callable[[str, str], None], *, whole: bool = False
+) -> tuple[dict[str, Any], int, str]:
     """Load-test one of many hosts: its verdict as a document, the exit code that it means, and its text.
 
     Args:
         entry: The host.
         tell: Gets each phase and what there is to say of it.
+        whole: All phases; else the quick test that follows a deploy.
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    verdict = _proved(entry, None, tell)
+    verdict = _proved(entry, None, tell, whole=whole)
     document = report.document(verdict, started_at=started_at, host=entry.name)
     return document, EXIT_CODES[verdict.outcome], report.text(verdict, colour=result_console().is_terminal)
 
 
-def loaded(entry: Entry, phases: Phases | None = None) -> Verdict:
+def loaded(entry: Entry, phases: Phases | None = None, *, whole: bool = False, origins: Origins = FROM_HERE) -> Verdict:
     """Load-test a host with its progress shown; the generator keeps off the processors of a local VPS."""
     with Steps() as steps:
-        return _proved(entry, phases, steps.step)
+        return _proved(entry, phases, steps.step, origins, whole=whole)
 
 
-def _proved(entry: Entry, phases: Phases | None, on_phase: Callable[[str, str], None]) -> Verdict:
+def _proved(
+    entry: Entry,
+    phases: Phases | None,
+    on_phase: Callable[[str, str], None],
+    origins: Origins = FROM_HERE,
+    *,
+    whole: bool = False,
+) -> Verdict:
     local = local_vps(entry)
     return prove(
         entry,
         phases=phases,
+        whole=whole,
         generator_cpus=sandbox.generator_cpus(local) if local else (),
         host_cpus=local.cpus if local else (),
+        origins=origins,
         on_phase=on_phase,
     )
 
@@ -87,16 +104,3 @@ def kept_report(path: Path, transaction: str | None) -> dict[str, Any] | None:
         return document if fits and document["outcome"] == "kept" else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def write_report(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a report.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"the report cannot be written: {error.strerror}", where=str(path)) from error

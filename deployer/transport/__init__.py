@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deployer.secret import Secret
 from deployer.transport.client import Agent
 from deployer.transport.login import Login
+from deployer.transport.sent import Sent
 from deployer.transport.stream import Stream
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from deployer.transport.ssh import Remote as Remote
 
-__all__ = ["Agent", "Login", "Secret", "Stream", "bare_connect", "connect"]
+__all__ = ["Agent", "Login", "Secret", "Sent", "Stream", "bare_connect", "connect"]
 
 
 def _silent(_line: str) -> None:

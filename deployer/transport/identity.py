@@ -10,6 +10,7 @@ import base64
 import binascii
 import os
 import socket
+import stat
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -126,6 +127,9 @@ class Identities:
     def _loaded(self, file: Path) -> paramiko.PKey | None:
         """Load a private key, or note why it is of no use."""
         try:
+            if not stat.S_ISREG(file.stat().st_mode):  # a pipe would hold us up, a device may have no end
+                self._unused.append(f"{file} is no plain file")
+                return None
             return paramiko.PKey.from_path(file)
         except (paramiko.PasswordRequiredException, TypeError):  # the latter is what cryptography says of it
             why = "is encrypted"
@@ -214,6 +218,8 @@ def _public_part(file: Path) -> bytes | None:
     """Give the public key beside a private one, which tells which of the agent's it is without its passphrase."""
     public = file if file.suffix == ".pub" else file.with_name(f"{file.name}.pub")
     try:
+        if not public.is_file():
+            return None
         return base64.b64decode(public.read_text("utf-8").split()[1], validate=True)
     except (OSError, UnicodeDecodeError, IndexError, binascii.Error):
         return None

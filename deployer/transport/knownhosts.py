@@ -170,8 +170,9 @@ def write_down(file: Path, name: str, key: HostKey) -> None:
 
 def _lines(file: Path) -> list[str]:
     try:
-        with file.open("rb") as handle:
-            return handle.read(FILE_LIMIT_BYTES).decode("utf-8", "replace").splitlines()
+        # a pipe that nobody writes to is empty, and must not hold us up
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
+            return (handle.read(FILE_LIMIT_BYTES) or b"").decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -26,6 +26,7 @@ from deployer.transport.guard import Guard
 from deployer.transport.identity import Identities
 from deployer.transport.login import key_is_there
 from deployer.transport.proxy import Proxy
+from deployer.transport.sent import Sent
 from deployer.transport.startup import harmless, start
 from deployer.transport.wire import ChannelWire
 
@@ -55,8 +56,9 @@ class Remote:
         channels: How many were opened so far.
     """
 
-    def __init__(self, login: Login, hops: list[_Hop]) -> None:
+    def __init__(self, login: Login, hops: list[_Hop], say: Say) -> None:
         self.login = login
+        self._say = say
         self.channels = 0
         self._hops = hops
         self._agents: list[Agent] = []
@@ -75,6 +77,27 @@ class Remote:
         agent = Agent(wire, begin, packing.agent_program().wire, place=self.login.place, start_s=start_s)
         self._agents.append(agent)
         return agent
+
+    def program(self, program: packing.Program) -> Sent:
+        """Run a program of one file on an exec channel of its own, as who logged in; no sudo is asked.
+
+        It lies nowhere on the host, and the end of its channel is the end of its stdin.
+
+        Raises:
+            ConnectError: The channel could not be opened, or the link was lost.
+            AgentError: The host has no Python that could run it.
+        """
+        return Sent(ChannelWire(self._execute(start("root", None).command)), program.wire, place=self.login.place)
+
+    @contextlib.contextmanager
+    def anew(self) -> Iterator[Agent]:
+        """Log in once more in the same way, over a connection of its own, and start an agent there.
+
+        Raises:
+            ConnectError, AuthError, HostKeyError: As ``connect``.
+        """
+        with connect(self.login, self._say) as again, again.agent() as agent:
+            yield agent
 
     def run_true(self) -> None:
         """Run ``true``: the least that a command can cost."""
@@ -132,7 +155,7 @@ def connect(login: Login, say: Say) -> Remote:
     except BaseException:
         _close(hops)
         raise
-    return Remote(login, hops)
+    return Remote(login, hops, say)
 
 
 class _Hop:

@@ -11,14 +11,15 @@
 from __future__ import annotations
 
 from deployer.verify.measured import HostSamples, Measured, Timed
-from deployer.verify.run import verify
+from deployer.verify.run import find_knee, verify
 from deployer.verify.sampler import AgentSampler, Sampler, Unwatched
 from deployer.verify.target import VerifyTarget
-from deployer.verify.verdict import Capacity, Line, Objective, Outcome, Verdict
+from deployer.verify.verdict import Capacity, Findings, Line, Objective, Outcome, Verdict
 
 __all__ = [
     "AgentSampler",
     "Capacity",
+    "Findings",
     "HostSamples",
     "Line",
     "Measured",
@@ -29,5 +30,6 @@ __all__ = [
     "Unwatched",
     "Verdict",
     "VerifyTarget",
+    "find_knee",
     "verify",
 ]

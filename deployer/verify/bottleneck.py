@@ -1,13 +1,13 @@
-"""Who was the limit: the generator, a neighbour, the link, the host's CPU or memory, or something that waits. Pure."""
+"""Who was the limit: generator, neighbour, link, the host's CPU or memory, or what requests waited for. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from deployer.verify.ceiling import link_ceiling_req_per_s
 from deployer.verify.measured import HostSamples, Measured
 from deployer.verify.target import VerifyTarget
-from deployer.verify.verdict import Resource
+from deployer.verify.waits import Bottleneck, Waits
 
 #: A generator that used or wanted so much of its core was the limit, unless the host was.
 GENERATOR_FULL_SHARE: Final = 0.90
@@ -21,33 +21,36 @@ STEAL_LIMIT_SHARE: Final = 0.05
 NEIGHBOUR_LIMIT_SHARE: Final = 0.10
 #: Errors that are the generator's own.
 GENERATOR_ERRORS: Final = frozenset({"generator_sockets", "dropped"})
-#: Ethernet, IP and TCP headers and TLS around an answer, as a share of it; and the least, bytes.
-WIRE_OVERHEAD_SHARE: Final = 0.06
-WIRE_OVERHEAD_BYTES: Final = 150
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bottleneck:
-    """The limit of a phase.
+def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget, relaxed: Measured | None = None) -> Bottleneck:
+    """Say what ended a closed phase where it did.
 
-    Attributes:
-        resource: Its name.
-        evidence: The figures that say so, for people.
+    A limit that sends visitors away counts first: they were not served. Then what is seen to wait for another host or
+    for a lock: no processor could make that shorter. What a full processor, a neighbour or the link may be the cause of
+    is believed only when they are not.
+
+    Args:
+        phase: What was measured.
+        host: What was seen on the host.
+        target: What was under load.
+        relaxed: The same page with less to do, where that was measured.
     """
-
-    resource: Resource
-    evidence: str
-
-
-def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget) -> Bottleneck:
-    """Say what ended a closed phase where it did. The host's own CPU counts first: then nobody else held it back."""
+    waits = Waits(phase, host, target, relaxed)
+    limit = waits.limit()
+    if limit is not None:
+        return limit
     busy, taken = host.during(phase, "cpu_busy_share"), neighbour(phase, host)
     wants = _wants(phase)
     ceiling = link_ceiling_req_per_s(phase, target)
     memory = host.during(phase, "memory_share")
+    is_full = busy is not None and busy >= HOST_FULL_SHARE
+    waited_for = None if is_full else waits.elsewhere()
+    if waited_for is not None:
+        return waited_for
     if taken:
         return Bottleneck(resource="neighbour", evidence=taken)
-    if busy is not None and busy >= HOST_FULL_SHARE:
+    if is_full:
         return Bottleneck(resource="host cpu", evidence=f"the host's CPU was {busy:.0%} busy")
     if ceiling is not None and phase.req_per_s >= LINK_FULL_SHARE * ceiling:
         return Bottleneck(resource="link", evidence=f"the link carries {ceiling:.0f} such answers a second")
@@ -55,6 +58,9 @@ def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget) -> Bottl
         return Bottleneck(resource="generator", evidence=generator_load(phase))
     if memory is not None and memory >= 0.95:
         return Bottleneck(resource="host memory", evidence=f"{memory:.0%} of the host's memory was in use")
+    waited_for = waits.here()
+    if waited_for is not None:
+        return waited_for
     seen = "not known" if busy is None else f"{busy:.0%} busy"
     evidence = f"no CPU was full, so a limit, a pool or another service was: the host's was {seen}"
     return Bottleneck(resource="waiting for something else", evidence=f"{evidence}, {generator_load(phase)}")
@@ -96,14 +102,6 @@ def generator_load(phase: Measured) -> str:
     waited = phase.cpu_wait_share or 0.0
     text = f"the generator used {phase.cpu_share:.0%} of its core"
     return text + (f" and waited for it {waited:.0%} of the time" if waited >= 0.05 else "")
-
-
-def link_ceiling_req_per_s(phase: Measured, target: VerifyTarget) -> float | None:
-    """Compute how many answers a second the link carries; None where its speed is not known."""
-    if target.bandwidth_mbit_per_s is None or not phase.done:
-        return None
-    wire_bytes = phase.bytes_per_answer + max(WIRE_OVERHEAD_BYTES, WIRE_OVERHEAD_SHARE * phase.bytes_per_answer)
-    return target.bandwidth_mbit_per_s * 1e6 / 8 / wire_bytes
 
 
 def _wants(phase: Measured) -> float:

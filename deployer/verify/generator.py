@@ -1,28 +1,32 @@
-"""Running the load generator: one process for each core that it may use, started and ended together."""
+"""Running the load generator: processes of one vantage or more, begun together, watched, and ended together."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import selectors
-import subprocess
-import sys
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from deployer.errors import Inconclusive
-from deployer.verify.measured import Measured, merge
+from deployer.verify.measured import Measured, merge, merge_second
+from deployer.verify.vantage import Generator, Here, Vantage
 
-PROGRAM: Final = Path(__file__).with_name("loadgen.py")
 #: What a run may take beyond opening, load and draining before the generator counts as hung, s.
 PATIENCE_S: Final = 30.0
+#: A generator that was told to stop gives its result within this time, or is let go of; s.
+STOP_PATIENCE_S: Final = 2.0
+#: Between two looks at whether the load must end, s.
+ALARM_EVERY_S: Final = 0.2
+#: Between two signs that somebody still listens, s.
+HEARTBEAT_S: Final = 1.0
 #: A result is some 100 KiB; a line beyond this is not ours; bytes.
 LINE_LIMIT_BYTES: Final = 32 << 20
 
 Progress = Callable[[Mapping[str, Any]], str]
+Alarm = Callable[[], str]
 
 
 def _carry_on(_second: Mapping[str, Any]) -> str:
@@ -30,45 +34,69 @@ def _carry_on(_second: Mapping[str, Any]) -> str:
     return ""
 
 
+def _all_well() -> str:
+    """Never stop."""
+    return ""
+
+
 def generate(
-    name: str, job: Mapping[str, Any], *, cpus: Sequence[int] = (), progress: Progress = _carry_on
+    name: str,
+    job: Mapping[str, Any],
+    *,
+    cpus: Sequence[int] = (),
+    vantages: Sequence[Vantage] = (),
+    progress: Progress = _carry_on,
+    alarm: Alarm = _all_well,
 ) -> Measured:
     """Run one job and give what it measured.
 
     Args:
         name: The phase, for the result.
         job: As docs of ``loadgen`` say: mode, address, port, connections, duration_s and so on.
-        cpus: A process for each of these cores, pinned to it; empty: one process, anywhere.
-        progress: Gets each second of the first generator; what it returns, if anything, ends the load.
+        cpus: A process for each of these cores of this machine, pinned to it; empty: one process, anywhere.
+        vantages: Where the load comes from, if not from this machine; each process gets an equal part.
+        progress: Gets each second, of all generators together; what it returns, if anything, ends the load.
+        alarm: Asked five times a second, also before the load begins; what it returns, if anything, ends the load.
 
     Raises:
-        Inconclusive: The generator could not run, hung or died: nothing is known about the host.
+        Inconclusive: A generator could not run, hung, died or reached nothing: nothing is known about the host.
     """
-    jobs = share_out(job, cpus)
+    origins = [(vantage, own) for vantage in vantages or [Here(cpus)] for own in vantage.jobs]
+    jobs = share_out(job, [own for _, own in origins])
     with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(_Process(each)) for each in jobs]
-        began_s = _attend(running, _longest_s(job), progress)
-        results = [process.result for process in running]
+        crew = _Crew()
+        for (vantage, _), part in zip(origins, jobs, strict=False):  # fewer jobs, where connections are fewer
+            generator = vantage.start()
+            stack.callback(generator.close)
+            crew.hire(vantage.name, generator, part)
+        began_s = crew.attend(_longest_s(job), progress, alarm)
+    results = [worker.result for worker in crew.workers if worker.result is not None]
+    for worker in crew.workers:
+        worker.check_reach(job)
     try:
-        return merge(name, job, [result for result in results if result], began_s=began_s)
+        return merge(name, job, results, began_s=began_s)
     except ValueError as error:
         raise Inconclusive(f"the load generator gave no result: {error}", where=name) from error
 
 
-def share_out(job: Mapping[str, Any], cpus: Sequence[int]) -> list[dict[str, Any]]:
-    """Divide a job among cores; the parts add up to the whole."""
-    parts = max(1, min(len(cpus), int(job["connections"])))
+def share_out(job: Mapping[str, Any], owns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Divide a job among processes; the parts add up to the whole, and even arrivals stay even.
+
+    Args:
+        job: The whole.
+        owns: What is other in the part of each process, at least one; those beyond the connections get none.
+    """
+    parts = max(1, min(len(owns), int(job["connections"])))
     jobs = []
-    for index in range(parts):
-        part = dict(job)
+    for index, own in enumerate(owns[:parts]):
+        part = {**job, **own}
         part["connections"] = _part(int(job["connections"]), index, parts)
         if job.get("max_requests") is not None:
             part["max_requests"] = _part(int(job["max_requests"]), index, parts)
         for key in ("rate_per_s", "opened_per_s"):
             if job.get(key) is not None:
                 part[key] = job[key] / parts
-        if cpus:
-            part["cpus"] = [cpus[index]]
+        part["offset_share"] = index / parts
         part["seed"] = int(job.get("seed", 1)) + index
         jobs.append(part)
     return jobs
@@ -84,95 +112,124 @@ def _longest_s(job: Mapping[str, Any]) -> float:
     return opening_s + float(job["duration_s"]) + float(job.get("drain_s", 5.0)) + PATIENCE_S
 
 
-def _attend(running: Sequence[_Process], longest_s: float, progress: Progress) -> float:
-    """Wait for all to be ready, let them go together, and read until all are done. Returns when they went."""
-    until, went_s = time.monotonic() + longest_s, 0.0
-    with selectors.DefaultSelector() as selector:
-        for process in running:
-            selector.register(process.out, selectors.EVENT_READ, process)
-        while any(process.result is None for process in running):
-            if time.monotonic() > until:
-                raise Inconclusive(f"the load generator did not end within {longest_s:.0f} s")
-            for key, _ in selector.select(0.5):
-                process = key.data
-                for event in process.events():
-                    if event["event"] == "ready":
-                        process.ready = True
-                    elif event["event"] == "progress" and process is running[0] and progress(event):
-                        for each in running:
-                            each.tell("stop")
-                if process.result is not None:
-                    selector.unregister(process.out)
-            if not went_s and all(process.ready for process in running):
-                went_s = time.monotonic()
-                for process in running:
-                    process.tell("go")
-    return went_s
+class _Worker:
+    """One generator at work, and what it has said so far; a thread of its own listens to it."""
 
-
-class _Process:
-    """One generator; leaving the context ends it, whatever it does."""
-
-    def __init__(self, job: Mapping[str, Any]) -> None:
+    def __init__(self, place: str, generator: Generator, heard: queue.SimpleQueue[tuple[_Worker, bytes]]) -> None:
+        self.who = f"the load generator on {place}" if place else "the load generator"
+        self.place = place
+        self.generator = generator
+        self.is_ready = False
+        self.seconds: list[dict[str, Any]] = []
         self.result: dict[str, Any] | None = None
-        self.ready = False
         self._rest = b""
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(PROGRAM)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,  # Ctrl-C is for us; the end of its stdin ends the generator
-            )
-        except OSError as error:
-            raise Inconclusive(f"the load generator could not be started: {error}") from error
-        self.tell(json.dumps(job))
+        self._heard = heard
+        threading.Thread(target=self._listen, name="generator", daemon=True).start()
 
-    def __enter__(self) -> Self:
-        return self
+    def _listen(self) -> None:
+        data = b"-"
+        while data:
+            try:
+                data = self.generator.read()
+            except (OSError, ValueError):  # it was let go of
+                data = b""
+            self._heard.put((self, data))
 
-    def __exit__(self, *_exc: object) -> None:
-        # the end of its stdin is the generator's stop; one that does not listen is killed
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        try:
-            self._process.wait(2.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    @property
-    def out(self) -> int:
-        """Descriptor of what it says."""
-        return self._process.stdout.fileno() if self._process.stdout else -1
-
-    def tell(self, line: str) -> None:
-        """Send a line; a dead generator shows at its other end."""
-        with contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.write(line.encode() + b"\n")
-
-    def events(self) -> list[dict[str, Any]]:
-        """Read what there is.
+    def take(self, data: bytes) -> None:
+        """Take what it said; nothing is its end.
 
         Raises:
-            Inconclusive: It died, or refused the job.
+            Inconclusive: It died, refused the job, or speaks nonsense.
         """
-        data = os.read(self.out, 1 << 20)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        try:
-            events: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        except ValueError as error:
-            raise Inconclusive(f"the load generator speaks nonsense: {error}") from error
-        for event in events:
-            if event["event"] == "error":
-                raise Inconclusive(f"the load generator cannot run: {event['message']}")
-            if event["event"] == "result":
-                self.result = event
         if not data and self.result is None:
-            raise Inconclusive(f"the load generator died (exit status {self._process.wait()})")
+            raise Inconclusive(f"{self.who} died: {self.generator.last_words()}")
+        *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LINE_LIMIT_BYTES:
-            raise Inconclusive("the load generator sends without end")
-        return events
+            raise Inconclusive(f"{self.who} sends without end")
+        for line in lines:
+            try:
+                event = json.loads(line)
+                kind = event["event"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise Inconclusive(f"{self.who} speaks nonsense: {error}") from error
+            if kind == "error":
+                raise Inconclusive(f"{self.who} cannot run: {event['message']}")
+            if kind == "ready":
+                self.is_ready = True
+            elif kind == "progress":
+                self.seconds.append(event)
+            elif kind == "result":
+                self.result = {**event, "seconds": self.seconds}
+
+    def check_reach(self, job: Mapping[str, Any]) -> None:
+        """See that one that runs elsewhere reached the server at all: if not, that is the way between them.
+
+        Raises:
+            Inconclusive: It did not.
+        """
+        if not self.place or self.result is None or self.result["stopped"]:
+            return
+        if not self.result["connections"]["established"]:
+            errors = ", ".join(self.result["errors"]) or "no error"
+            raise Inconclusive(
+                f"no connection came about from {self.place} to port {job['port']} ({errors})",
+                where=self.place,
+                next_step="see that this host may reach the server there: firewall, address, load_from",
+            )
+
+
+class _Crew:
+    """All generators of a run."""
+
+    def __init__(self) -> None:
+        self.workers: list[_Worker] = []
+        self._heard: queue.SimpleQueue[tuple[_Worker, bytes]] = queue.SimpleQueue()
+
+    def hire(self, place: str, generator: Generator, job: Mapping[str, Any]) -> None:
+        """Give a generator its job."""
+        generator.tell(json.dumps(job))
+        self.workers.append(_Worker(place, generator, self._heard))
+
+    def attend(self, longest_s: float, progress: Progress, alarm: Alarm) -> float:
+        """Wait for all to be ready, let them go together, and listen until all are done. Returns when they went.
+
+        Raises:
+            Inconclusive: One of them failed, or did not end in time.
+        """
+        until, went_s, stop_until = time.monotonic() + longest_s, 0.0, 0.0
+        next_beat, told = 0.0, 0
+        while any(worker.result is None for worker in self.workers):
+            now = time.monotonic()
+            if stop_until and now > stop_until:
+                break  # who does not answer has lost its link and stops by itself, or is ended by us
+            if now > until:
+                raise Inconclusive(f"the load generator did not end within {longest_s:.0f} s")
+            if now >= next_beat:
+                self._tell("listening")
+                next_beat = now + HEARTBEAT_S
+            with contextlib.suppress(queue.Empty):
+                worker, data = self._heard.get(timeout=ALARM_EVERY_S)
+                worker.take(data)
+            if not went_s and all(worker.is_ready for worker in self.workers):
+                went_s = time.monotonic()
+                self._tell("go")
+            why = alarm()
+            while (second := self._second(told)) is not None:
+                told += 1
+                why = progress(second) or why
+            if why and not stop_until:
+                self._tell("stop")
+                stop_until = time.monotonic() + STOP_PATIENCE_S
+        return went_s or time.monotonic()
+
+    def _tell(self, line: str) -> None:
+        for worker in self.workers:
+            if worker.result is None:
+                worker.generator.tell(line)
+
+    def _second(self, number: int) -> dict[str, Any] | None:
+        """Give a second of all together, once all have told theirs."""
+        if any(len(worker.seconds) <= number and worker.result is None for worker in self.workers):
+            return None
+        told = [worker.seconds[number] for worker in self.workers if len(worker.seconds) > number]
+        return merge_second(told) if told else None

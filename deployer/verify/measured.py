@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from deployer.verify.loadgen import Histogram
@@ -40,7 +41,7 @@ class Measured:
         stopped: The load was ended early.
         rate_per_s: The wanted rate of the open model.
         began_s: When the load began, on the monotonic clock of this machine.
-        seconds: What each second brought, of the first generator.
+        seconds: What each second brought, of all generators together.
         latency: The histogram as data, for merging and plots.
     """
 
@@ -146,11 +147,36 @@ def merge(name: str, job: Mapping[str, Any], results: Sequence[Mapping[str, Any]
             stopped=any(result["stopped"] for result in results),
             rate_per_s=job.get("rate_per_s"),
             began_s=began_s,
-            seconds=tuple(results[0]["seconds"]),
+            seconds=tuple(_seconds([result["seconds"] for result in results])),
             latency=latency.document(),
         )
     except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"a generator's result is not one: {error!r}") from error
+
+
+def merge_second(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge what each generator told of the same second; percentiles come from the histograms.
+
+    Args:
+        told: A ``progress`` document each, at least one.
+    """
+    if len(told) == 1:
+        return {key: value for key, value in told[0].items() if key not in {"event", "latency"}}
+    histogram = Histogram()
+    for each in told:
+        histogram.add(each["latency"])
+    counts = ("done", "errors", "alive", "in_flight", "backlog")
+    return {
+        "t_s": max(each["t_s"] for each in told),
+        **{key: sum(int(each[key]) for each in told) for key in counts},
+        "p50_ms": histogram.percentile_ms(0.50),
+        "p95_ms": histogram.percentile_ms(0.95),
+        "p99_ms": histogram.percentile_ms(0.99),
+    }
+
+
+def _seconds(told: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    return [merge_second([one for one in same if one is not None]) for same in zip_longest(*told)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,10 +224,41 @@ class HostSamples:
         """Restarts of the units that were looked at."""
         return None if self.summary is None else self.summary.get("restarts")
 
-    def during(self, phase: Measured, key: str) -> float | None:
-        """Give the mean of a sampled value while a phase ran; None without a sample that lies in it."""
+    def during(self, phase: Measured, *path: str) -> float | None:
+        """Give the mean of a sampled value while a phase ran; None without a sample that lies in it.
+
+        Args:
+            phase: The phase.
+            path: Where in a sample it stands: ``"cpu_busy_share"``, or ``"servers", "mariadb", "running"``.
+        """
+        known = self._numbers(phase, path)
+        return sum(known) / len(known) if known else None
+
+    def most(self, phase: Measured, *path: str) -> float | None:
+        """Give the largest of a sampled value while a phase ran; None likewise."""
+        return max(self._numbers(phase, path), default=None)
+
+    def rise(self, phase: Measured, *path: str) -> float | None:
+        """Give how much a counter rose while a phase ran; None without two samples that lie in it."""
+        known = self._numbers(phase, path)
+        return max(0.0, known[-1] - known[0]) if len(known) > 1 else None
+
+    def word(self, phase: Measured, *path: str) -> str:
+        """Give the word that was sampled most often while a phase ran; nothing without one."""
+        words = Counter(value for value in self._values(phase, path) if isinstance(value, str))
+        return words.most_common(1)[0][0] if words else ""
+
+    def _numbers(self, phase: Measured, path: Sequence[str]) -> list[float]:
+        values = self._values(phase, path)
+        # what a host says may be anything; what is no number is not known
+        return [float(value) for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+
+    def _values(self, phase: Measured, path: Sequence[str]) -> Iterator[Any]:
         # a sample speaks of the second before it arrived
         begin, end = phase.began_s + 0.9, phase.began_s + phase.duration_s + 0.2
-        values = [each.values.get(key) for each in self.samples if begin <= each.at_s <= end]
-        known = [float(value) for value in values if value is not None]
-        return sum(known) / len(known) if known else None
+        for each in self.samples:
+            if begin <= each.at_s <= end:
+                value: Any = each.values
+                for name in path:
+                    value = value.get(name) if isinstance(value, Mapping) else None
+                yield value

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from deployer.verify.measured import Measured
-from deployer.verify.verdict import Line, Verdict
+from deployer.verify.verdict import Findings, Line, Verdict
 
 SCHEMA: Final = "deployer/verify/1"
 _COLOURS: Final = {"kept": "\x1b[32m", "missed": "\x1b[31m", "inconclusive": "\x1b[33m"}
@@ -22,9 +22,15 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
         colour: Colour the outcomes; for a terminal.
     """
     lines = [_painted(_headline(verdict), verdict.outcome, colour=colour), ""]
-    head = ("", "objective", "wanted", "measured")
+    head = ("", "objective", "wanted", "measured", "margin")
     rows = [
-        (line.outcome, short(line.objective.name), line.objective.wanted, line.measured or "-")
+        (
+            f"({line.outcome})" if line.objective.severity == "should" else line.outcome,
+            short(line.objective.name),
+            line.objective.wanted,
+            measured(line) or "-",
+            "" if line.margin_share is None else f"{line.margin_share:+.0%}",
+        )
         for line in verdict.lines
     ]
     widths = _widths([head, *rows])
@@ -34,8 +40,14 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
         lines.append(_painted(_row(row, widths, numbers=False), outcome, colour=colour))
         if line.why:
             lines.append(" " * (widths[0] + 2) + line.why)
-    lines += ["", *_capacity(verdict), "", *_phases(verdict.phases), "", *_host(verdict)]
-    lines += [f"note: {note}" for note in verdict.notes]
+    lines += ["", *_capacity(verdict), *_knee(verdict.findings), "", *_advice(verdict)]
+    lines += ["", *_phases(verdict.phases), "", *_host(verdict)]
+    notes = list(verdict.notes)
+    if any(line.interval for line in verdict.lines):
+        notes.append("in brackets behind a figure: where the true one lies with 95 % confidence")
+    if any(line.objective.severity == "should" for line in verdict.lines):
+        notes.append("an outcome in brackets is told, and makes no verdict")
+    lines += [f"note: {note}" for note in notes]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -48,6 +60,7 @@ def document(verdict: Verdict, *, started_at: str = "", host: str = "") -> dict[
         host: The host's name in the inventory.
     """
     target = verdict.target
+    zero_s = _zero_s(verdict)
     return {
         "schema": SCHEMA,
         "host": host,
@@ -79,17 +92,34 @@ def document(verdict: Verdict, *, started_at: str = "", host: str = "") -> dict[
             }
             for each in verdict.capacity
         ],
-        "phases": [_phase(phase, verdict) for phase in verdict.phases],
+        **_findings(verdict.findings),
+        "advice": [
+            {
+                "path": one.path,
+                "change": one.change,
+                "req_per_s": None if one.req_per_s is None else round(one.req_per_s, 1),
+                "because": one.because,
+            }
+            for one in verdict.advice
+        ],
+        "phases": [_phase(phase, verdict, zero_s) for phase in verdict.phases],
         "host_summary": dict(verdict.host.summary) if verdict.host.summary is not None else None,
         "host_fault": verdict.host.fault or None,
-        "host_samples": [dict(each.values) for each in verdict.host.samples],
+        "host_samples": [{**each.values, "at_s": round(each.at_s - zero_s, 3)} for each in verdict.host.samples],
         "notes": list(verdict.notes),
     }
 
 
+def _zero_s(verdict: Verdict) -> float:
+    """Find what phases and samples are counted from: the first of them, on this machine's monotonic clock."""
+    begun = [phase.began_s for phase in verdict.phases] + [each.at_s for each in verdict.host.samples]
+    return min(begun, default=0.0)
+
+
 def _headline(verdict: Verdict) -> str:
-    kept = sum(line.outcome == "kept" for line in verdict.lines)
-    text_ = f"{verdict.outcome}: {kept} of {len(verdict.lines)} objectives kept in {verdict.duration_s:.0f} s"
+    must = [line for line in verdict.lines if line.objective.severity == "must"]
+    kept = sum(line.outcome == "kept" for line in must)
+    text_ = f"{verdict.outcome}: {kept} of {len(must)} objectives kept in {verdict.duration_s:.0f} s"
     return text_ + (f"; ended early: {verdict.stopped}" if verdict.stopped else "")
 
 
@@ -108,6 +138,30 @@ def _capacity(verdict: Verdict) -> list[str]:
     return _table([head, *rows])
 
 
+def _knee(findings: Findings) -> list[str]:
+    knee = findings.knee
+    if knee is None:
+        return []
+    if knee.kept_per_s is None:
+        return [f"knee: no rate of {knee.path} was kept: {knee.why or knee.rule}"]
+    beyond = (
+        "no rate tried above it failed" if knee.failed_per_s is None else f"{knee.failed_per_s:.0f} not: {knee.why}"
+    )
+    return [
+        f"knee: {knee.kept_per_s:.0f} requests/s of {knee.path} are carried, {beyond}",
+        f"      after {len(knee.trials)} trials; {knee.rule}",
+    ]
+
+
+def _advice(verdict: Verdict) -> list[str]:
+    head = ("what would lift it", "for", "at most req/s", "because")
+    rows = [
+        (one.change, short(one.path), "-" if one.req_per_s is None else f"{one.req_per_s:.0f}", one.because)
+        for one in verdict.advice
+    ]
+    return _table([head, *rows])
+
+
 def _phases(phases: Sequence[Measured]) -> list[str]:
     head = ("phase", "req/s", "P50 ms", "P95 ms", "P99 ms", "max ms", "errors", "generator", "late P99 ms")
     rows = [
@@ -120,6 +174,7 @@ def _phases(phases: Sequence[Measured]) -> list[str]:
             _ms(phase.late_p99_ms),
         )
         for phase in phases
+        if not phase.name.startswith("knee ")  # its trials are summed up
     ]
     return _table([head, *rows])
 
@@ -141,21 +196,87 @@ def _host(verdict: Verdict) -> list[str]:
     ]
     whole = ("whole host", _number(summary.get("memory_peak_mib")), _number(summary.get("memory_total_mib")))
     rows.append((*whole, str(summary.get("oom_kills")), str(summary.get("restarts"))))
+    return [*_table([head, *rows]), "", *_servers(verdict), *_watching(summary)]
+
+
+def _servers(verdict: Verdict) -> list[str]:
+    """Tell the most that each server was seen with."""
+    head = ("server, at most", "connections", "at work", "waiting for a lock", "refused")
+    names = ("connected", "running", "lock_waiting", "refused")
+    most: dict[str, dict[str, float]] = {}
+    for sample in verdict.host.samples:
+        servers = sample.values.get("servers")
+        for server, told in servers.items() if isinstance(servers, Mapping) else ():
+            if isinstance(told, Mapping):
+                # nginx counts other things by other names
+                seen = {"connected": told.get("active"), "running": told.get("writing"), **told}
+                found = most.setdefault(str(server), {})
+                for name in names:
+                    if isinstance(seen.get(name), (int, float)):
+                        found[name] = max(found.get(name, 0), seen[name])
+    rows = [(server, *(_number(found.get(name)) for name in names)) for server, found in most.items()]
     return _table([head, *rows])
 
 
+def measured(line: Line) -> str:
+    """Give what was measured for people, with how far it may be off where that is known."""
+    if line.interval is None or line.objective.metric.endswith("errors"):
+        return line.measured  # so many errors there were
+    low, high = line.interval.low, line.interval.high
+    decimals = 0 if high >= 100 else 1
+    return f"{line.measured} ({low:.{decimals}f}-{high:.{decimals}f})"
+
+
+def _watching(summary: Mapping[str, Any]) -> list[str]:
+    share = summary.get("sampler_core_share")
+    return [f"watching took {share:.1%} of a core"] if isinstance(share, float) else []
+
+
 def _line(line: Line) -> dict[str, Any]:
+    interval, margin = line.interval, line.margin_share
     return {
         "name": line.objective.name,
         "metric": line.objective.metric,
+        "severity": line.objective.severity,
+        "at_least": line.objective.at_least,
         "wanted": line.objective.wanted_value,
         "measured": line.measured_value,
+        "interval": None if interval is None else [round(interval.low, 4), round(interval.high, 4)],
+        "margin_share": None if margin is None else round(margin, 4),
         "outcome": line.outcome,
         "why": line.why,
     }
 
 
-def _phase(phase: Measured, verdict: Verdict) -> dict[str, Any]:
+def _findings(findings: Findings) -> dict[str, Any]:
+    """Give what only a whole test finds; a quick one has the same keys."""
+    knee = findings.knee
+    return {
+        "whole": findings.whole,
+        "link_ceiling_req_per_s": None if findings.ceiling_req_per_s is None else round(findings.ceiling_req_per_s, 1),
+        "knee": None
+        if knee is None
+        else {
+            "path": knee.path,
+            "kept_per_s": None if knee.kept_per_s is None else round(knee.kept_per_s, 1),
+            "failed_per_s": None if knee.failed_per_s is None else round(knee.failed_per_s, 1),
+            "why": knee.why,
+            "doubt": knee.doubt,
+            "rule": knee.rule,
+            "trials": [
+                {
+                    "rate_per_s": round(trial.rate_per_s, 1),
+                    "p95_ms": trial.p95_ms,
+                    "refusal": trial.refusal,
+                    "doubt": trial.doubt,
+                }
+                for trial in knee.trials
+            ],
+        },
+    }
+
+
+def _phase(phase: Measured, verdict: Verdict, zero_s: float) -> dict[str, Any]:
     names = (
         "name path mode duration_s planned done req_per_s rate_per_s connections_wanted established alive_min reopened "
         "p50_ms p95_ms p99_ms max_ms service_p95_ms late_p99_ms cpu_share cpu_wait_share rss_mib "
@@ -167,6 +288,7 @@ def _phase(phase: Measured, verdict: Verdict) -> dict[str, Any]:
     host_cpu = verdict.host.during(phase, "cpu_busy_share")
     return {
         **document_,
+        "began_s": round(phase.began_s - zero_s, 3),
         "errors": dict(phase.errors),
         "first_errors": dict(phase.first_errors),
         "cache": dict(phase.cache),

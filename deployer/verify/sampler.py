@@ -13,12 +13,11 @@ from deployer.verify.machine import Processors
 from deployer.verify.measured import HostSamples, Timed
 
 #: Without a sample for so long the host counts as silent: it may suffer, and the load ends; s.
-SILENCE_S: Final = 12.0
+SILENCE_S: Final = 5.0
 #: What of a sample is reckoned with: a number, or None where the host does not know.
 JUDGED: Final = ("memory_share", "cpu_busy_share", "cpu_steal_share", "oom_kills")
-#: More memory than this in use, in so many samples one after the other, ends the load.
+#: More memory than this in use, page cache not counted, ends the load at once: kills come within seconds.
 ALARM_MEMORY_SHARE: Final = 0.96
-ALARM_SAMPLES: Final = 3
 #: For the summary, after the sampling was told to end; s. A host that was silent before is hardly waited for.
 SUMMARY_PATIENCE_S: Final = 20.0
 SILENT_PATIENCE_S: Final = 1.0
@@ -39,6 +38,10 @@ class Sampler(Protocol):
         """Say why the load must end now; nothing while all is well."""
         ...
 
+    def silence_s(self) -> float:
+        """Say since when the host has told nothing, s; 0 where nobody listens."""
+        ...
+
     def finish(self) -> HostSamples:
         """End the watch and give what was seen; safe to call once."""
         ...
@@ -50,6 +53,8 @@ class AgentSampler:
     Args:
         agent: A running agent; it stays open afterwards.
         units: Units whose memory is told apart, as ``nginx.service``.
+        servers: Servers that are asked for their counters, with what has to be known for it.
+        apps: Apps whose outside connections and queues are counted, with their users and sockets.
         interval_s: Between two samples, s.
         max_s: The host stops by itself after this time, s.
         host_cpus: Processors of this machine that the host runs on, when it is a local VPS. What they do beyond the
@@ -61,13 +66,17 @@ class AgentSampler:
         agent: Agent,
         units: Sequence[str],
         *,
+        servers: Mapping[str, Mapping[str, str]] | None = None,
+        apps: Mapping[str, Mapping[str, Any]] | None = None,
         interval_s: float = 1.0,
         max_s: float = 3600.0,
         host_cpus: Sequence[int] = (),
     ) -> None:
         self._agent = agent
         self._processors = Processors(host_cpus)
-        self._request = {"op": "sample", "units": list(units), "interval_s": interval_s, "max_s": max_s}
+        self._request: dict[str, Any] = {"op": "sample", "units": list(units), "interval_s": interval_s, "max_s": max_s}
+        self._request |= {"servers": dict(servers)} if servers else {}
+        self._request |= {"apps": dict(apps)} if apps else {}
         self._silence_s = SILENCE_S + interval_s
         self._samples: list[Timed] = []
         self._answer: dict[str, Any] | None = None
@@ -96,13 +105,17 @@ class AgentSampler:
         if self._fault:
             return f"the host is no longer watched: {self._fault}"
         if self._is_silent():
-            return f"the host has said nothing for {time.monotonic() - self._heard_s:.0f} s"
-        last = self._samples[-ALARM_SAMPLES:]
-        if last and (last[-1].values.get("oom_kills") or 0) > 0:
+            return f"the host has said nothing for {self.silence_s():.0f} s"
+        last = self._samples[-1].values if self._samples else {}
+        if (last.get("oom_kills") or 0) > 0:
             return "the kernel of the host killed a process for want of memory"
-        if len(last) == ALARM_SAMPLES and all(_full(each) for each in last):
+        if float(last.get("memory_share") or 0.0) > ALARM_MEMORY_SHARE:
             return f"more than {ALARM_MEMORY_SHARE:.0%} of the host's memory is in use"
         return ""
+
+    def silence_s(self) -> float:
+        """Say since when the host has told nothing, s."""
+        return time.monotonic() - self._heard_s
 
     def finish(self) -> HostSamples:
         """End the sampling and give what was seen."""
@@ -130,7 +143,7 @@ class AgentSampler:
         return {**event, "cpu_neighbour_share": others}
 
     def _is_silent(self) -> bool:
-        return time.monotonic() - self._heard_s > self._silence_s
+        return self.silence_s() > self._silence_s
 
     def _end(self) -> None:
         if self._thread is None or self._stream is None:
@@ -159,10 +172,10 @@ class Unwatched:
         """Know of nothing."""
         return ""
 
+    def silence_s(self) -> float:
+        """Listen to nobody."""
+        return 0.0
+
     def finish(self) -> HostSamples:
         """Give nothing."""
         return HostSamples(fault="the host was not watched")
-
-
-def _full(sample: Timed) -> bool:
-    return float(sample.values.get("memory_share") or 0.0) > ALARM_MEMORY_SHARE

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from deployer.verify.confidence import Interval
+from deployer.verify.knee import Knee
+from deployer.verify.leak import Rest
 from deployer.verify.measured import HostSamples, Measured
 from deployer.verify.target import VerifyTarget
 
 Outcome = Literal["kept", "missed", "inconclusive"]
-Resource = Literal["host cpu", "host memory", "link", "generator", "neighbour", "waiting for something else"]
+#: A line that only should hold is told, and makes no verdict.
+Severity = Literal["must", "should"]
+Resource = Literal[
+    "host cpu",
+    "host memory",
+    "link",
+    "generator",
+    "neighbour",
+    "disk",
+    "limit",
+    "pool",
+    "lock",
+    "slow database",
+    "slow outside service",
+    "waiting for something else",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +40,35 @@ class Objective:
         metric: The same for programs; it carries the unit: ``cached_p95_ms``.
         wanted: The limit for people, with its unit.
         wanted_value: The limit, in the unit of the metric's name.
+        at_least: More is better; else less is.
+        severity: Whether the verdict rests on it.
     """
 
     name: str
     metric: str
     wanted: str
     wanted_value: float
+    at_least: bool = False
+    severity: Severity = "must"
 
-    def line(self, outcome: Outcome, measured: str = "", measured_value: float | None = None, *, why: str = "") -> Line:
+    def line(
+        self,
+        outcome: Outcome,
+        measured: str = "",
+        measured_value: float | None = None,
+        *,
+        why: str = "",
+        interval: Interval | None = None,
+    ) -> Line:
         """Say what became of it."""
-        return Line(objective=self, outcome=outcome, measured=measured, measured_value=measured_value, why=why)
+        return Line(
+            objective=self,
+            outcome=outcome,
+            measured=measured,
+            measured_value=measured_value,
+            why=why,
+            interval=interval,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +81,8 @@ class Line:
         measured_value: The measured, in the unit of the metric's name; None when there is none.
         outcome: A line that was not measured, or whose measurement is in doubt, is inconclusive.
         why: What the outcome rests on; may be empty for a line that was kept.
+        interval: Where the true figure lies with 95 % confidence, in the unit of the measured; None where that is not
+            known, or where it is a count or a peak that was seen as it is.
     """
 
     objective: Objective
@@ -50,6 +90,15 @@ class Line:
     measured_value: float | None
     outcome: Outcome
     why: str
+    interval: Interval | None = None
+
+    @property
+    def margin_share(self) -> float | None:
+        """How far the measured is on the good side of the wanted, as a share of it; None without either."""
+        if self.measured_value is None or not self.objective.wanted_value:
+            return None
+        above = self.measured_value / self.objective.wanted_value - 1
+        return above if self.objective.at_least else -above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +123,48 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A change that lifts a page's limit, and the most that it brings.
+
+    Attributes:
+        path: The page.
+        change: What to write or to buy.
+        req_per_s: What the page then carries at most, requests a second; None where that is not known.
+        because: How that was computed.
+    """
+
+    path: str
+    change: str
+    req_per_s: float | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a whole test found besides its phases; a quick one finds nothing of it.
+
+    Attributes:
+        whole: Whether it was a whole test.
+        ceiling_req_per_s: What the link carries of the cached page; None where its speed is not known.
+        warming: Why a page may have been cold, by path and whether it is the cached one.
+        over_link: Rates that were not asked for, as the link cannot carry them.
+        over_capacity: Rates that were not asked for, as the page brought less at full load.
+        knee: What the search found.
+        rests: When nothing was asked: after the warm-up, and after the cool-down.
+        cut: Why phases are missing, when nothing was stopped: the time was up.
+    """
+
+    whole: bool = False
+    ceiling_req_per_s: float | None = None
+    warming: Mapping[tuple[str, bool], str] = field(default_factory=dict)
+    over_link: frozenset[int] = frozenset()
+    over_capacity: frozenset[int] = frozenset()
+    knee: Knee | None = None
+    rests: tuple[Rest, Rest] | None = None
+    cut: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The result of ``verify``.
 
@@ -84,8 +175,10 @@ class Verdict:
         host: What was seen on the host.
         target: What was put under load.
         stopped: Why the load was ended early; empty when it was not.
+        advice: What would lift the limits that were met.
         notes: What a reader has to know, as that the certificate was not checked.
         duration_s: Of all of it, s.
+        findings: What a whole test found besides.
     """
 
     lines: tuple[Line, ...]
@@ -94,13 +187,15 @@ class Verdict:
     host: HostSamples
     target: VerifyTarget
     stopped: str = ""
+    advice: tuple[Advice, ...] = ()
     notes: tuple[str, ...] = ()
     duration_s: float = 0.0
+    findings: Findings = Findings()
 
     @property
     def outcome(self) -> Outcome:
-        """Missed if a line is missed, else inconclusive if one is, else kept."""
-        outcomes = {line.outcome for line in self.lines}
+        """Missed if a line that must hold is missed, else inconclusive if one is, else kept."""
+        outcomes = {line.outcome for line in self.lines if line.objective.severity == "must"}
         if "missed" in outcomes:
             return "missed"
         return "inconclusive" if "inconclusive" in outcomes or not outcomes else "kept"

@@ -52,7 +52,7 @@ def test_it_says_nothing_serves_and_has_the_numbers_of_the_budget(place: Inside,
         assert form.format(numbers[number].value) in read[directive], number
 
     with ExitStack() as running, nginx(place, open_files=host.limit_nofile("nginx.service")) as server:
-        for upstream in re.findall(r"^\s*server (unix:\S+|127\S+) max_fails", text, re.MULTILINE):
+        for upstream in sorted(set(re.findall(r"^\s*server (unix:\S+|127\S+) max_fails", text, re.MULTILINE))):
             running.enter_context(app_at(place, upstream))
         server.wait(lambda: len(workers(server)) >= numbers["worker_processes"].value, timeout_s=10)
         assert len(workers(server)) == numbers["worker_processes"].value

@@ -27,6 +27,14 @@ ENTRIES: dict[str, dict[str, Any]] = {
             "uses": ["redis"],
         },
     },
+    "studio": {
+        "services": {"redis": {}},
+        "app": {
+            "gunicorn": {"module": "studio.main:make_runner", "worker_class": "aiohttp.GunicornWebWorker"},
+            "uses": ["redis"],
+            "internet": True,
+        },
+    },
     "notes": {
         "services": {"postgresql": {}},
         "app": {

@@ -12,7 +12,10 @@ from typing import Final
 from deployer.agent.progress import STEPS
 
 KINDS: Final = ("first", "update")
-#: Fault: how the host has to be afterwards, but for the steps of `OTHERWISE`. "either": by where it hits.
+WAY_BACK: Final = "return"
+"""Not a step, but what follows a failed one: the agent puts the host back, and that is broken as well."""
+PLACES: Final = (*STEPS, WAY_BACK)
+#: Fault: how the host has to be afterwards, but for the places of `OTHERWISE`. "either": by where it hits.
 FAULTS: Final = {
     "control process killed": "old",
     "connection reset": "old",
@@ -22,6 +25,8 @@ FAULTS: Final = {
     "disk full": "either",
     "read-only directory": "either",
     "validator refuses": "old",
+    "candidate refuses": "old",
+    "candidate hangs": "old",
     "service does not start": "old",
     "health check fails": "old",
     "clock jumps ahead": "new",
@@ -32,11 +37,16 @@ OTHERWISE: Final = {
     # nothing is asked any more on the way to the one rename that commits
     ("control process killed", "commit"): "new",
     ("connection reset", "commit"): "new",
+    # behind that rename there is no way back, and a deploy that failed does not go live by another fault
+    **{(fault, "clean-up"): "new" for fault in FAULTS},
+    **{(fault, WAY_BACK): "old" for fault in FAULTS},
 }
 OWN_KERNEL: Final = frozenset({"power cut", "clock jumps ahead", "clock jumps back"})
 """Faults that need a kernel of the host's own."""
 ONLY_AT: Final = {
     "validator refuses": ("validate", "validators run in this step alone"),
+    "candidate refuses": ("candidate", "a new release is asked in this step alone"),
+    "candidate hangs": ("candidate", "a new release is asked in this step alone"),
     "service does not start": ("activate", "units are started in this step alone"),
     "health check fails": ("gate", "health is asked for in this step alone"),
 }
@@ -49,6 +59,7 @@ BOUNDED: Final = frozenset(
         ("update", "connection reset", "accounts"),
         ("first", "agent killed", "secrets"),
         ("update", "disk full", "releases"),
+        ("first", "connection reset", "room"),
         ("update", "read-only directory", "stage"),
         ("first", "validator refuses", "validate"),
         ("update", "second deploy", "journal"),
@@ -56,12 +67,19 @@ BOUNDED: Final = frozenset(
         ("update", "agent killed", "swap"),
         ("first", "connection reset", "daemon-reload"),
         ("update", "control process killed", "sysctls"),
+        ("update", "agent killed", "candidate"),
+        ("update", "candidate refuses", "candidate"),
+        ("first", "candidate hangs", "candidate"),
         ("update", "service does not start", "activate"),
+        ("update", "agent killed", "dump"),
         ("update", "health check fails", "gate"),
+        ("update", "connection reset", "confirm"),
         ("first", "silent link", "commit"),
+        ("update", "agent killed", "clean-up"),
+        ("update", "agent killed", WAY_BACK),
     }
 )
-"""Those that `make test` runs: every step, and every fault that a container can have."""
+"""Those that `make test` runs: every step, the way back, and every fault that a container can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +89,7 @@ class Case:
     Attributes:
         kind: `first` deploy on the host, or `update`.
         fault: What happens.
-        step: Where the agent is when it happens.
+        step: Where the agent is when it happens: one of its steps, or `WAY_BACK`.
         expected: How the host has to be afterwards: `old`, `new` or `either`.
         why_not: Why this cannot be; empty for a case.
     """
@@ -86,6 +104,10 @@ class Case:
     def is_bounded(self) -> bool:
         return (self.kind, self.fault, self.step) in BOUNDED
 
+    def is_behind(self, step: str) -> bool:
+        """Whether the agent has that step behind it when the fault happens."""
+        return PLACES.index(self.step) > PLACES.index(step)
+
     def __str__(self) -> str:
         return f"{self.kind}-{self.fault}-{self.step}".replace(" ", "_")
 
@@ -94,7 +116,7 @@ def cells() -> Iterator[Case]:
     """Give the whole table."""
     for kind in KINDS:
         for fault, expected in FAULTS.items():
-            for step in STEPS:
+            for step in PLACES:
                 at, why = ONLY_AT.get(fault, (step, ""))
                 yield Case(kind, fault, step, OTHERWISE.get((fault, step), expected), why if at != step else "")
 

@@ -82,7 +82,8 @@ class Site:
         return [sys.executable, "-c", "from deployer.cli import main; main()", task, "--host", "web1", *options]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "DEPLOYER_INVENTORY": str(self.folder / "hosts.yml")}
+        # what is read in tests stands on lines of one width, wherever they run
+        return {**os.environ, "COLUMNS": "118", "DEPLOYER_INVENTORY": str(self.folder / "hosts.yml")}
 
     def deploy(self, *options: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         done = self.run("deploy", "--no-verify", *options, **environment)

@@ -12,7 +12,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from agent_client import Plan, tar_of
+from fault_cases import WAY_BACK
 
+from deployer.agent.progress import STEPS
 from deployer.packing import LOADER, Program, agent_program, module_sources, pack
 
 if TYPE_CHECKING:
@@ -23,22 +25,22 @@ if TYPE_CHECKING:
 MARKS = "/run/fault"
 _STOP = """
 
-def _stopping(enter):
+def _stopping(say):
     import os
 
-    def entering(self, step, message=""):
-        enter(self, step, message)
-        if step == {step!r} and message.startswith({message!r}) and not os.path.exists("{marks}/at"):
+    def saying(self, message):
+        say(self, message)
+        if self.step in {steps!r} and message.startswith({message!r}) and not os.path.exists("{marks}/at"):
             with open("{marks}/at.new", "w") as mark:
                 mark.write(str(os.getpid()))
             os.rename("{marks}/at.new", "{marks}/at")
             while not os.path.exists("{marks}/go"):
                 time.sleep(0.005)
 
-    return entering
+    return saying
 
 
-Progress.enter = _stopping(Progress.enter)
+Progress.say = _stopping(Progress.say)
 """
 _TELL = """
 
@@ -54,13 +56,19 @@ def _telling(emit):
 Peer.emit = _telling(Peer.emit)
 """
 #: A step has parts; the one where the most has been done and the most is yet to be done.
-PART = {"packages": "installing", "activate": "restart"}
+PART = {
+    "packages": "installing",
+    "candidate": "tx: asking it",
+    "activate": "restart",
+    WAY_BACK: "putting the files back",
+}
 
 
 def stopping_at(step: str, *, part: str = "") -> Program:
-    """Pack an agent that stops when it enters a step."""
+    """Pack an agent that stops when it enters a step, or the way back from whichever."""
     sources = module_sources("deployer.agent")
-    sources["progress"] += _STOP.format(step=step, message=part, marks=MARKS)
+    steps = STEPS if step == WAY_BACK else (step,)
+    sources["progress"] += _STOP.format(steps=steps, message=part, marks=MARKS)
     sources["main"] += _TELL.format(marks=MARKS)
     return pack(sources, package="deployer.agent", entry="main")
 
@@ -121,7 +129,7 @@ class Deploy:
         self.talk.ask(apply_of(plan), tar_of(plan.blobs))
         while (told := self.talk.next()) is not None:
             assert "event" in told, f"it ended before it came to {step}: {told}"
-            if told.get("step") == step and told["message"].startswith(part):
+            if (step == WAY_BACK or told.get("step") == step) and told.get("message", "").startswith(part):
                 break
         self.pid = int(host.sh(f"until test -s {MARKS}/at; do sleep 0.01; done; cat {MARKS}/at"))
 

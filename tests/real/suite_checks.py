@@ -104,7 +104,7 @@ def assert_what_runs_is_what_was_declared(site: Example) -> None:
 
 
 def assert_carries_the_load_of_its_slo(site: Example) -> None:
-    done = site.run("verify", "--json")
+    done = site.run("verify", "--quick", "--json")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 

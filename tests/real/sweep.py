@@ -9,26 +9,29 @@ from typing import Any
 
 from agent_client import Plan
 from failing_link import Link
-from fault_cases import Case
+from fault_cases import WAY_BACK, Case
 from stopped_agent import Deploy
 from swept_host import NGINX_CONF, Picture, SweptHost
 
-from deployer.agent.progress import STEPS
-
-#: After so long the timer returns a host whose agent is dead, and a quarter of it; a deploy has to get from its swap to
-#: the step where it is killed within it, also on a busy machine.
-UP_TO_THE_SWAP_S, UP_TO_THE_COMMIT_S = 3.0, 8.0
+#: After so long, and a quarter of it, the timer returns a host whose agent was killed at the swap. For what lies behind
+#: the swap nobody can say how long it takes on a busy machine: there the timer is long, and what it starts is started.
+TIMER_AFTER_S = 3.0
 #: How the host stands after each way to end that may be said.
 TRUE = {"committed": "new", "untouched": "old", "restored": "old"}
-#: The point of no return is one rename; what follows it may have to wait for the reason to go away.
+#: What is staged cannot be removed, or what follows the commit cannot be done, before the reason has gone away.
 KEEPS_FROM_CLEARING_UP = ("disk full", "read-only directory")
+CLEARS_UP_LATER = ("committed", "untouched")
 #: Nobody hears how the deploy ends.
 UNHEARD = ("control process killed", "connection reset", "silent link")
+#: Nobody is there any more who could log in anew.
+GONE = ("control process killed", "connection reset")
 #: The agent ends there and then; from the swap on it is not the last who can return the host.
 DEADLY = ("agent killed", "power cut")
 #: Faults that lie in the plan.
 BROKEN: dict[str, dict[str, str]] = {
     "validator refuses": {"nginx": NGINX_CONF.replace("listen 8080;", "listen 8080; nonsense on;")},
+    "candidate refuses": {"candidate": "/usr/bin/python3 -c 'raise SystemExit(7)'"},
+    "candidate hangs": {"candidate": "/usr/bin/python3 -c 'import time; time.sleep(99)'"},
     "service does not start": {"program": "/srv/nowhere"},
     "health check fails": {"program": "/usr/bin/python3 -c 'raise SystemExit(7)'"},
 }
@@ -72,23 +75,27 @@ class Sweep:
         host.make_old(case.kind)
         version = host.next_version(case.kind)
         old = host.picture()
+        assert host.version is None or case.kind == "first" or old.says(host.version)
         assert old.left == "", old.left
         host.version = None  # until all is well
         plan = self._plan(case, version)
         said = self._with_fault(case, plan)
         found = host.picture()
         doubt = said == "unknown"
-        if doubt or (case.fault in KEEPS_FROM_CLEARING_UP and said == "committed" and found.left):
+        died_early = said == "" and self._leaves_its_preparation(case)
+        if not doubt:
+            _state(found, old, version, with_folders=not died_early)
+        if doubt or (case.fault in KEEPS_FROM_CLEARING_UP and said in CLEARS_UP_LATER and found.left):
             # a person would, once the reason is gone; else the next deploy does
             told = host.ask({"op": "recover", "who": "tester@here", "wait_s": 30})
             assert "ok" in told, told
             found = host.picture()
-        died_early = said == "" and self._leaves_its_preparation(case)
         state = _state(found, old, version, with_folders=not died_early)
         # nothing was locked yet, so the second went live, and the first was refused, as its plan was outdated
         by_another = case.fault == "second deploy" and said == "untouched"
         assert TRUE.get(said, state) == state or by_another, f"it said {said}, but the host is {state}"
         assert by_another == (case.fault == "second deploy" and case.step == "lock")
+        assert not (said == "untouched" and case.is_behind("arm")), "it was touched, and put back"
         assert case.expected in (state, "either"), f"the host is {state}"
         if not died_early:
             assert found.left == "", f"it said {said}; left are:\n{found.left}"
@@ -98,15 +105,15 @@ class Sweep:
         return f"{state}, said unknown" if doubt else state
 
     def _plan(self, case: Case, version: str) -> Plan:
-        return_after_s = 60.0
-        if case.fault == "agent killed":
-            return_after_s = UP_TO_THE_SWAP_S if STEPS.index(case.step) <= STEPS.index("swap") else UP_TO_THE_COMMIT_S
+        is_timed = (case.fault, case.step) == ("agent killed", "swap")
+        broken = "service does not start" if case.step == WAY_BACK else case.fault
         return self.host.plan(
             version,
             first=case.kind == "first",
             package=case.kind == "first" and case.step == "packages",
-            return_after_s=return_after_s,
-            **BROKEN.get(case.fault, {}),
+            confirmed=case.step == "confirm",
+            return_after_s=TIMER_AFTER_S if is_timed else 60.0,
+            **BROKEN.get(broken, {}),
         )
 
     def _with_fault(self, case: Case, plan: Plan) -> str:
@@ -117,13 +124,16 @@ class Sweep:
         try:
             strike = self._strikes[case.fault] if case.fault not in BROKEN else _nothing
             with strike(deploy, link):
+                if case.step == "confirm" and case.fault not in (*GONE, *DEADLY):
+                    request = {"op": "confirm", "transaction": plan.transaction}
+                    assert "ok" in self.host.ask(request)
                 if case.fault in UNHEARD:
                     deploy.go()
                     deploy.wait_until_over()
                     return ""
                 if case.fault in DEADLY:
-                    if STEPS.index(case.step) > STEPS.index("arm"):
-                        self._wait_for_its_record(plan)
+                    if case.is_behind("arm"):
+                        self._wait_for_its_record(case, plan)
                     return ""
                 deploy.go()
                 return _said(deploy.talk.answer())
@@ -133,7 +143,7 @@ class Sweep:
             deploy.talk.end()
 
     def _leaves_its_preparation(self, case: Case) -> bool:
-        return case.fault in DEADLY and STEPS.index(case.step) <= STEPS.index("arm")
+        return case.fault in DEADLY and not case.is_behind("arm")
 
     # -- faults: each happens when its context is entered, and is over when that is left
 
@@ -215,7 +225,11 @@ class Sweep:
 
     # -- afterwards
 
-    def _wait_for_its_record(self, plan: Plan) -> None:
+    def _wait_for_its_record(self, case: Case, plan: Plan) -> None:
+        if case.fault == "agent killed":
+            self.host.sh(f"systemctl is-active deployer-return-{plan.transaction}.timer")
+            if case.step != "swap":
+                self.host.sh(f"systemctl start --no-block deployer-return-{plan.transaction}.service")
         self.host.eventually(
             f"""grep -q '"{plan.transaction}"' /var/lib/deployer/audit.jsonl && """
             "! systemctl is-active -q 'deployer-return-*'",
@@ -256,6 +270,8 @@ def _difference(old: Picture, found: Picture) -> str:
 
 def _said(answer: dict[str, Any] | None) -> str:
     assert answer is not None, "the agent was lost"
+    if "error" in answer and answer["error"]["state"] == "unknown":
+        assert answer["error"]["next"], "it does not say what a person can do"
     return str(answer["ok"]["outcome"] if "ok" in answer else answer["error"]["state"])
 
 

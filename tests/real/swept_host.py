@@ -43,20 +43,41 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def address_string(self): return "local"
     def log_message(self, *a): pass
 class Server(socketserver.ThreadingUnixStreamServer): pass
-server = Server("/run/tx-app/app.sock", Answer)
-os.chmod("/run/tx-app/app.sock", 0o666)
+place = os.environ["RUNTIME_DIRECTORY"] + "/app.sock"
+server = Server(place, Answer)
+os.chmod(place, 0o666)
 server.serve_forever()
 """
 UNIT = """\
 [Unit]
 Description=A trivial app
 [Service]
+ExecStartPre=/bin/sh -c 'while test -e /run/deployer-held/%n; do sleep 0.1; done'
 ExecStart=PROGRAM /srv/releases/VERSION/app.py
 User=txapp
 RuntimeDirectory=tx-app
 Restart=on-failure
 [Install]
 WantedBy=multi-user.target
+"""
+#: A database of before the first deploy, whose one step a version is; it is dumped before that.
+DATABASE = "tx_kept"
+MAKE_DATABASE = f"""\
+CREATE DATABASE {DATABASE}; USE {DATABASE};
+CREATE TABLE alembic_version (version_num VARCHAR(9) PRIMARY KEY); CREATE TABLE page (says VARCHAR(9));
+INSERT INTO page VALUES ('nothing');"""
+MIGRATE = f"""\
+USE {DATABASE}; CREATE TABLE IF NOT EXISTS made_by_VERSION (a INT); UPDATE page SET says = 'VERSION';
+DELETE FROM alembic_version; INSERT INTO alembic_version VALUES ('VERSION')"""
+CANDIDATE = "app-tx@candidate.service"
+CANDIDATE_UNIT = """\
+[Unit]
+Description=A trivial app that nobody visits
+[Service]
+ExecStart=PROGRAM /srv/releases/VERSION/app.py
+User=txapp
+RuntimeDirectory=tx-candidate
+RuntimeMaxSec=60
 """
 NGINX_TEST = {
     "name": "nginx -t",
@@ -74,17 +95,22 @@ mkdir -p /etc/tx; rmdir /etc/tx; sysctl -q -w {SYSCTL}=1
 TO_NOTHING = f"""
 systemctl stop 'deployer-return-*' 2>/dev/null
 systemctl disable --now --quiet tx-app nginx 2>/dev/null
-rm -rf /etc/systemd/system/tx-app.service /etc/sysctl.d/60-tx.conf
+rm -rf /etc/systemd/system/tx-app.service /etc/systemd/system/app-tx@candidate.service /etc/sysctl.d/60-tx.conf
 rm -rf /etc/tx /etc/nginx/current-site /srv/site /srv/releases /var/lib/deployer
 cmp -s /root/nginx.conf /etc/nginx/nginx.conf || cp -a /root/nginx.conf /etc/nginx/nginx.conf
 find /etc -name deployer-return.service -delete
 find /etc /srv -name '.*.new' -delete -o -name '.*.dpkg-old' -delete
 userdel txapp 2>/dev/null
-mariadb -f -e "DROP DATABASE IF EXISTS tx_one; DROP DATABASE IF EXISTS tx_two; DROP USER IF EXISTS txapp@localhost"
+mariadb -f -e "DROP DATABASE IF EXISTS tx_one; DROP DATABASE IF EXISTS tx_two; DROP USER IF EXISTS txapp@localhost; \
+DROP DATABASE IF EXISTS {DATABASE}; {MAKE_DATABASE}"
 sysctl -q -w {SYSCTL}=1
 ! dpkg -s {PACKAGE} >/dev/null 2>&1 || dpkg --purge {PACKAGE} >/dev/null
 systemctl daemon-reload
 systemctl reset-failed
+"""
+#: Somebody's data in the database that is live.
+VISITS = """
+mariadb -e "CREATE OR REPLACE TABLE tx_{version}.visits (page INT); INSERT INTO tx_{version}.visits VALUES (1), (2)"
 """
 #: What is live, as text that can be compared; a dot file beside a target is not.
 LIVE = f"""
@@ -95,7 +121,9 @@ find etc/nginx etc/systemd etc/sysctl.d etc/tx srv/site -type f ! -name '.*' ! -
     -exec sha256sum {{}} + 2>/dev/null | sort
 systemctl show -p Id,UnitFileState,ActiveState {" ".join(UNITS)}
 mariadb -N -e "SHOW DATABASES; SELECT user, host FROM mysql.user WHERE user = 'txapp'"
+mariadb-dump --skip-comments --order-by-primary {DATABASE}
 mariadb -N -e "SHOW GRANTS FOR txapp@localhost" 2>/dev/null | sort
+for database in $(mariadb -N -e "SHOW DATABASES LIKE 'tx%'"); do mariadb-dump --skip-comments $database; done
 sysctl {SYSCTL}
 cat /var/lib/deployer/manifest.json 2>/dev/null
 curl -sf -m 5 http://127.0.0.1:8080/ http://127.0.0.1:8080/app || echo "does not answer"
@@ -104,10 +132,13 @@ curl -sf -m 5 http://127.0.0.1:8080/ http://127.0.0.1:8080/app || echo "does not
 #: units again, without its file and without a start, is nothing.
 LEFT = """
 systemctl list-units --all --plain --no-legend 'deployer-return-*' 'deployer-work-*' 'deployer-packages-*'
-systemctl list-units --plain --no-legend deployer-return.service
-find /etc /srv /var/lib/deployer/transactions \\
+systemctl list-units --plain --no-legend deployer-return.service 'app-*@candidate.*'
+ls /run/deployer-held 2>/dev/null
+find /etc /srv /var/lib/deployer/transactions $(ls -d /var/lib/deployer/dumps 2>/dev/null) \\
     -name '.*.new' -o -name '.*.dpkg-old' -o -name '*.tmp' -o -name 'deployer-return.service'
+grep -sL '"state": "closed"' /var/lib/deployer/transactions/*/journal.json
 test ! -e /var/lib/deployer/lock || flock -n /var/lib/deployer/lock true || echo the lock is held
+ls -A /run/deployer 2>/dev/null
 test ! -e /usr/sbin/policy-rc.d || echo policy-rc.d
 true
 """
@@ -143,7 +174,7 @@ class SweptHost:
         self._shared_argv += self.ssh_argv[1:]
         self._numbers = itertools.count(1)
         self.version: str | None = None  # None: nobody knows
-        self.sh(PREPARE)
+        self.sh(PREPARE, timeout_s=300)
 
     def argv(self, address: str, port: int) -> list[str]:
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"]
@@ -191,6 +222,7 @@ class SweptHost:
                 f'mariadb -f -e "DROP DATABASE IF EXISTS {database}; '
                 f'REVOKE ALL ON {database.replace("_", chr(92) * 2 + "_")}.* FROM txapp@localhost" 2>/dev/null; true'
             )
+            self.sh(VISITS.format(version=self.version))
 
     def next_version(self, kind: str) -> str:
         return VERSIONS[0] if kind == "first" or self.version == VERSIONS[1] else VERSIONS[1]
@@ -205,8 +237,10 @@ class SweptHost:
         first: bool,
         package: bool = False,
         return_after_s: float = 60.0,
+        confirmed: bool = False,
         nginx: str = NGINX_CONF,
         program: str = "/usr/bin/python3",
+        candidate: str = "/usr/bin/python3",
     ) -> Plan:
         """Make the plan of a version, as the control machine would: from what the host says now."""
         other = next(one for one in VERSIONS if one != version)
@@ -217,11 +251,14 @@ class SweptHost:
             f"/etc/tx/only-{version}.conf": "VERSION\n",
             "/etc/sysctl.d/60-tx.conf": f"{SYSCTL} = {VERSIONS.index(version)}\n",
             "/etc/systemd/system/tx-app.service": UNIT.replace("PROGRAM", program),
+            f"/etc/systemd/system/{CANDIDATE}": CANDIDATE_UNIT.replace("PROGRAM", candidate),
         }
         links = {"/etc/nginx/current-site": f"/srv/releases/{version}"}
         gone = f"/etc/tx/only-{other}.conf"
         wanted = [{"path": path, "kind": "absent"} for path in (*texts, *links, gone)]
-        seen = self.ask({"op": "observe", "files": wanted})["ok"]
+        told = self.ask({"op": "observe", "files": wanted})
+        assert "ok" in told, told
+        seen = told["ok"]
         after: dict[str, dict[str, Any]] = {path: {"kind": "link", "target": target} for path, target in links.items()}
         for path, text in texts.items():
             data = text.replace("VERSION", version).encode()
@@ -243,12 +280,38 @@ class SweptHost:
         plan.doc["sysctls"] = [{"name": SYSCTL, "value": str(VERSIONS.index(version)), "least": False}]
         database = {"server": "mariadb", "unit": "mariadb.service", "user": "txapp", "secret": SECRET}
         plan.doc["activations"] = [{"kind": "database", "name": f"tx_{version}", **database}]
+        plan.doc["activations"].append(
+            {
+                "kind": "command",
+                "name": "migrate tx",
+                "argv": ["mariadb", "-e", MIGRATE.replace("VERSION", version)],
+                "user": "root",
+                "cwd": "/",
+                "timeout_s": 30,
+                "database": {
+                    "app": "tx",
+                    "server": "mariadb",
+                    "unit": "mariadb.service",
+                    "name": DATABASE,
+                    "user": "root",
+                    "path": "",
+                    "policy": "dump",
+                    "room_mib": 64,
+                    "units": ["tx-app.service"],
+                },
+            }
+        )
+        asked = {"kind": "http", "socket": "/run/tx-candidate/app.sock", "host": "tx", "path": "/", "status": [200]}
+        held = {"name": "tx", "unit": CANDIDATE, "socket_unit": None, "holds": "tx-app.service"}
+        plan.doc["activations"].append({"kind": "candidate", **held, "probe": asked})
         plan.unit("tx-app.service")
         plan.unit("nginx.service", "reload")
         for unit in plan.doc["units"]:
             unit.update(restart_hash=version, reload_hash=version)
         plan.http(8080, "/", f"site {version}")
         plan.http(8080, "/app", f"app {version}")
+        if confirmed:
+            plan.doc.update(confirm_over_new_connection=[SYSCTL], confirm_s=30.0)
         return plan
 
     def deploy(self, plan: Plan) -> dict[str, Any]:

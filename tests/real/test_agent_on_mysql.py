@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from deployer.agent import command
+from deployer.agent import command, countdatabase, mysqlwire
 from deployer.agent.mysql import MySQL
 from deployer.agent.refusal import Refusal
 from deployer.sandbox.inside import Inside, inside
@@ -114,3 +115,32 @@ def test_what_the_server_refuses_is_told_without_the_secret(server: MySQL) -> No
         server.make("x" * 70, "shop", SECRET)
     assert "too long" in caught.value.detail
     assert SECRET not in caught.value.detail
+
+
+def test_its_counters_and_who_waits_for_whom_are_told_over_one_session(tree: Inside) -> None:
+    place = f"/proc/{tree.holder}/root{mysqlwire.SOCKET}"
+    sql(tree, "CREATE DATABASE waits; CREATE TABLE waits.a (i int PRIMARY KEY); INSERT INTO waits.a VALUES (1)")
+    holding = "BEGIN; SELECT * FROM waits.a FOR UPDATE; DO SLEEP(4); COMMIT"
+    session = countdatabase.Mysql({"socket": place})
+    before = session.count()
+    assert {name for name in countdatabase._MYSQL.values() if name not in before} == set()
+    others = [threading.Thread(target=sql, args=(tree, text)) for text in (holding, "DELETE FROM waits.a")]
+    for other in others:
+        other.start()
+        time.sleep(1)
+    during = session.count()
+    for other in others:
+        other.join()
+    after = session.count()
+    session.close()
+    assert before["users"].get("root", {"busy": 0})["busy"] == 0
+    assert during["users"]["root"] == {
+        "connections": 2,
+        "busy": 2,
+        "in_transaction": 0,
+        "waiting_for_lock": 1,
+        "longest_ms": pytest.approx(2000, abs=1000),
+    }
+    assert (during["lock_waiting"], after["lock_waiting"]) == (1, 0)
+    assert during["running"] >= 2, "MySQL counts threads of its own as well"
+    assert after["lock_wait_ms"] - before["lock_wait_ms"] > 1000

@@ -78,7 +78,7 @@ def key_pair(folder: Path) -> Path:
 
 
 def command(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-c", "from deployer.cli import main; main()", *words]
+    argv = [sys.executable, "-m", "deployer", *words]
     return subprocess.run(argv, cwd=site.folder, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -278,6 +278,7 @@ def live(vps: Any, deployed: str, tmp_path_factory: pytest.TempPathFactory) -> S
     return found
 
 
+@pytest.mark.slow
 def test_root_plans_and_deploys_and_the_user_with_sudo_finds_it_done(live: Site) -> None:
     live.changes = {"apps__blog__cache_s": 7}
     live.write(ssh__user="root")
@@ -288,6 +289,7 @@ def test_root_plans_and_deploys_and_the_user_with_sudo_finds_it_done(live: Site)
     assert "no change" in live.deploy().stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("left_mib", "what", "step"),
     [(0, "a setting", ""), (0, "a big file", "receive"), (40, "an environment", "releases")],

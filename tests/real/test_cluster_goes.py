@@ -12,7 +12,7 @@ from deployer.sandbox.boot import start_host, stop_host
 from deployer.sandbox.lifecycle import known_shape
 from deployer.sandbox.places import places
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(400), pytest.mark.slow]
 
 UNIT = "postgresql@15-main.service"
 

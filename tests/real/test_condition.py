@@ -40,6 +40,17 @@ def test_a_deployed_host_runs_within_its_limits_and_has_not_drifted(site: Site) 
     assert "no drift" in site.run("drift").stdout
 
 
+#: A process goes into the app's group, in either version of control groups, and wants 64 MiB: the kernel kills it.
+WANTS_MORE = """
+for group in /sys/fs/cgroup/memory/deployer.slice /sys/fs/cgroup/deployer.slice; do
+    [ -d $group/app-blog.service ] && break
+done
+echo $$ > $group/app-blog.service/cgroup.procs
+echo 1000 > /proc/self/oom_score_adj
+python3 -c 'bytearray(64 << 20)' || true
+"""
+
+
 CHANGES = {
     "echo '# by hand' >> /etc/nginx/nginx.conf": ("/etc/nginx/nginx.conf", "changed by hand"),
     "chmod 666 /etc/mysql/mariadb.conf.d/90-deployer.cnf": ("/etc/mysql/mariadb.conf.d/90-deployer.cnf", "is 0666"),
@@ -96,3 +107,34 @@ def test_logs_are_read_for_one_unit_or_all_and_followed(site: Site) -> None:
     assert follower.wait(20) == 130
     time.sleep(1)
     assert site.host.sh("pgrep -c journalctl || true").strip() == "0"
+
+
+@pytest.mark.slow
+def test_a_killed_app_is_named_with_what_the_budget_gave_it(site: Site) -> None:
+    assert site.run("oom").returncode == 0
+    used_mib = asked(site, "status")["units"]["app-blog.service"]["anonymous_mib"]
+    site.host.sh(f"systemctl set-property --runtime app-blog.service MemoryMax={int(used_mib) + 4}M")
+    site.host.sh(WANTS_MORE)
+    site.host.sh("systemctl set-property --runtime app-blog.service MemoryMax=infinity")
+    found = asked(site, "oom", code=7)
+    assert {kill["unit"] for kill in found["kills"]} | set(found["uncounted"]) == {"app-blog.service"}
+    shown = site.run("oom").stdout
+    assert "app-blog.service" in shown
+    assert "the budget counts on gunicorn master 18" in shown
+    assert site.run("oom", "--since", "$(reboot)").returncode == 4
+
+
+def test_a_watched_host_tells_a_line_each_second_and_ends_when_interrupted(site: Site) -> None:
+    watcher = subprocess.Popen(
+        ["env", "--default-signal=INT", *site.argv("watch")],
+        env=site.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    assert watcher.stdout
+    lines = [watcher.stdout.readline() for _ in range(3)]
+    watcher.send_signal(2)
+    assert watcher.wait(20) == 0
+    assert all("mariadb" in line and "memory" in line for line in lines)

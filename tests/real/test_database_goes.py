@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from site_on_vps import Site
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(400), pytest.mark.slow]
 
 OURS = "find /etc/mysql/mariadb.conf.d /etc/systemd/system -name '90-deployer.cnf' -o -name 'mariadb.service.d'"
 

@@ -89,6 +89,30 @@ def test_each_app_gets_into_its_own_database_and_nobody_else_does(host: Host) ->
     assert host.sh(f"grep -rF -f {SECRET} /var/lib/deployer/transactions /var/log 2>/dev/null; true") == ""
 
 
+def test_a_survey_tells_what_both_servers_hold_and_no_password(host: Host) -> None:
+    told = host.request({"op": "survey", "settings": []})["ok"]["databases"]
+    held = {one["flavour"]: one for one in told}
+    assert [(one["name"], one["tables"]) for one in held["mariadb"]["databases"]] == [("shop", 0)]
+    assert held["mariadb"]["users"] == ["shop@localhost"]
+    assert (held["mariadb"]["version"][:5], held["mariadb"]["data"]) == ("10.11", "/var/lib/mysql/")
+    assert [(one["name"], one["owner"]) for one in held["postgresql"]["databases"]] == [("shop", "app-shop")]
+    assert set(held["postgresql"]["users"]) == {"app-shop", "app-other"}
+    assert (held["postgresql"]["version"][:3], held["postgresql"]["data"]) == ("15.", "/var/lib/postgresql/15/main")
+
+
+def test_who_had_a_password_by_hand_keeps_it_beside_the_apps(host: Host) -> None:
+    mariadb(host, "ALTER USER shop@localhost IDENTIFIED BY 'of-somebody-before'")
+    before = picture(host)
+    taken = {**SHOP_IN_MARIADB, "keep_login": True}
+    assert shop("d31", taken, FAILS).apply(host)["error"]["state"] == "restored"
+    assert picture(host) == before
+    assert shop("d32", taken).apply(host).get("ok")
+    for password in ("of-somebody-before", f"$(cat {SECRET})"):
+        assert host.sh(f"mariadb --no-defaults -BN -u shop -p{password} -e 'SELECT 1'").strip() == "1"
+    assert shop("d33", SHOP_IN_MARIADB).apply(host).get("ok")  # without that word, the app's alone counts
+    assert "denied" in host.sh("mariadb --no-defaults -u shop -pof-somebody-before -e 'SELECT 1' 2>&1; true")
+
+
 def test_again_is_no_error_and_a_return_takes_away_nothing_that_was_there(host: Host) -> None:
     mariadb(host, "ALTER USER shop@localhost IDENTIFIED BY 'of-somebody-before'")
     psql(host, 'ALTER ROLE \\"app-shop\\" NOLOGIN')

@@ -19,6 +19,7 @@ from suite_checks import (
     assert_what_runs_is_what_was_declared,
     deployed_on,
 )
+from tuned_server import assert_a_spoiled_server_is_mended
 
 pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(400)]
 
@@ -132,3 +133,9 @@ def test_a_sort_that_does_not_fit_goes_to_the_disk(on_trixie: Deployed) -> None:
 
 def test_a_release_that_does_not_start_is_returned(on_trixie: Deployed) -> None:
     assert_a_release_that_does_not_start_is_returned(on_trixie.site, *on_trixie.case.broken)
+
+
+@pytest.mark.parametrize("on_trixie", ["mariadb-11.8"], indirect=True)
+@pytest.mark.slow
+def test_a_spoiled_server_is_tuned(on_trixie: Deployed) -> None:
+    assert_a_spoiled_server_is_mended(on_trixie.site, "/etc/mysql/mariadb.conf.d/90-deployer.cnf", "mariadb.service")

@@ -22,6 +22,7 @@ from suite_checks import (
     deployed_on,
     is_another,
 )
+from tuned_server import assert_a_spoiled_server_is_mended
 
 from deployer.fill import fill
 from deployer.inventory import load_inventory
@@ -144,6 +145,12 @@ def test_a_config_broken_by_hand_is_mended_by_a_deploy(on_sid: Deployed) -> None
     site.deploy()
     assert eventually(lambda: site.status("/healthz") == 200)
     assert site.run("doctor").returncode == 0
+
+
+@on_mysql
+def test_a_spoiled_server_is_tuned(on_sid: Deployed) -> None:
+    assert_a_spoiled_server_is_mended(on_sid.site, "/etc/mysql/mysql.conf.d/zz-deployer.cnf", "mysql.service")
+    assert "no" in on_sid.site.sh("test -e /var/lib/mysql/mysqld-auto.cnf || echo no")
 
 
 @on_mysql

@@ -26,9 +26,12 @@ def own(own_kernel: Callable[..., Any], with_servers: str, tmp_path_factory: pyt
     return Sweep(host, power_cut)
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=str(case)) for case in cases(own_kernel=True)])
+def param(case: Case) -> Any:
+    return pytest.param(case, id=str(case), marks=[pytest.mark.fault(case.fault)])
+
+
+@pytest.mark.parametrize("case", [param(case) for case in cases(own_kernel=True)])
 def test_a_fault_leaves_the_host_old_or_new(
     own: Sweep, case: Case, record_property: Callable[[str, object], None]
 ) -> None:
-    record_property("fault", case.fault)
     record_property("host_is", own.run(case))

@@ -85,6 +85,7 @@ def states(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return {one["host"]: one["state"] for one in document["hosts"]}
 
 
+@pytest.mark.slow
 def test_one_that_is_down_does_not_stop_the_report_of_the_others(fleet: Fleet) -> None:
     done = fleet.run("status", "--host", "web1,shop,web3", "--json", code=4)
     assert states(done) == {"web1": "green", "web2": "down", "web3": "green"}

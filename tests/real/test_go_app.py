@@ -21,7 +21,7 @@ from runtime_checks import (
 )
 from site_on_vps import ROOT
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(500), pytest.mark.slow]
 UNIT = "app-shortener@1.service"
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from example_on_vps import Example, ExampleVisitors, answers_under_load, eventually, out_of_memory
+from example_on_vps import Example, answers_under_load, eventually, out_of_memory
+from failing_migrations import assert_it_is_taken_back
+
+from deployer.errors import RolledBack
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -81,13 +85,54 @@ def test_an_app_out_of_memory_comes_back(book: Example) -> None:
     assert eventually(lambda: book.status("/healthz") == 200)
 
 
-def test_a_migration_that_fails_is_returned_and_visitors_do_not_notice(book: Example) -> None:
-    migrate = book.source / "guestbook/migrate.py"
-    text = migrate.read_text()
-    migrate.write_text("raise SystemExit('the schema is wrong')\n")
-    with ExampleVisitors(book) as visitors:
-        done = book.deploy(code=5)
-    visitors.assert_never_failed()
-    assert "the schema is wrong" in done.stderr
-    migrate.write_text(text)
+MIGRATION = """\
+import os, sqlite3
+book = sqlite3.connect(os.environ["DATABASE_PATH"], timeout=10, isolation_level=None)
+book.execute("CREATE TABLE first_step (a INT)")
+book.execute("DELETE FROM entries")
+raise SystemExit("the second step is wrong")
+"""
+CONTENT = f"import sqlite3; print('\\\\n'.join(sqlite3.connect('{FILE}').iterdump()))"
+
+
+@pytest.mark.slow
+def test_a_migration_that_fails_is_taken_back_and_visitors_do_not_notice(book: Example) -> None:
+    assert signed(book, "before") in (302, 303)
+
+    def content() -> str:
+        return book.sh(f'runuser -u app-guestbook -- python3 -c "{CONTENT}"')
+
+    assert_it_is_taken_back(book, MIGRATION, content, lambda message: signed(book, message))
+    assert b"before" in book.get("/")[1]
+
+
+#: A child takes more memory than there is and is killed; the app itself answers, and no unit is restarted.
+GREEDY = """
+
+if os.fork() == 0:
+    held = [bytearray(1 << 20) for _ in range(4096)]
+    os._exit(0)
+"""
+
+
+@pytest.mark.slow
+def test_a_release_that_does_not_fit_into_its_memory_is_returned(book: Example) -> None:
+    module = book.source / "guestbook/app.py"
+    text = module.read_text()
+    limit_mib = book.numbers("guestbook")["MemoryMax"]
+    released = book.sh("readlink /srv/guestbook/current/code")
+    module.write_text(text + GREEDY)
+    try:
+        done = book.deploy(code=RolledBack.exit_code)
+    finally:
+        module.write_text(text)
+    said = re.search(
+        rf"{UNIT} does not fit into its memory: the kernel killed \w+ process(?:es)? of it; "
+        rf"its peak was (?:at least )?(\d+) MiB, MemoryMax {limit_mib} MiB, in deployer.slice",
+        done.stderr,
+    )
+    assert said, done.stderr
+    assert limit_mib / 2 < int(said[1]) <= limit_mib
+    assert book.sh("readlink /srv/guestbook/current/code") == released
+    assert book.status("/healthz") == 200
     assert "no change" in book.deploy().stdout

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from site_on_vps import Site
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(400), pytest.mark.slow]
 
 WORKS = ["python", "-c", "import time; time.sleep(1000000)"]
 DIES = ["python", "-c", "raise SystemExit(3)"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from site_on_vps import Site
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(400), pytest.mark.slow]
 
 #: Brings the tables up to date, then forgets what the release before it kept in Redis, and notes that it did.
 MIGRATION = """\

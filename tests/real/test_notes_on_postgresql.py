@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from example_on_vps import Example
+from failing_migrations import assert_it_is_taken_back
 from server_checks import (
     assert_a_killed_server_comes_back,
     assert_a_refused_config_goes_unnoticed,
@@ -14,6 +16,12 @@ from server_checks import (
     assert_answers_under_load,
     assert_nothing_changes_again_and_little_is_exposed,
 )
+
+from deployer.access import login_of
+from deployer.deploy import desired
+from deployer.inventory import load_inventory
+from deployer.transport import connect
+from deployer.verify import AgentSampler, watched
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -57,6 +65,26 @@ def test_postgresql_has_what_the_budget_says(notes: Example) -> None:
     assert notes.limits(UNIT, *LIMITS) == [document["MemoryMax"]["value"] << 20, document["TasksMax"]["value"]]
     off = {name: shown[name][0] for name in ("listen_addresses", "ssl", "jit", "huge_pages")}
     assert off == {"listen_addresses": "", "ssl": "off", "jit": "off", "huge_pages": "off"}
+
+
+def test_its_server_is_watched_by_one_session_that_may_only_look(notes: Example) -> None:
+    entry = load_inventory([notes.folder / "hosts.yml"]).entries["web1"]
+    rendered = desired(entry).rendered
+    servers, apps = watched.servers(rendered), watched.apps(rendered)
+    with connect(login_of(entry)) as remote, remote.agent() as agent:
+        watching = AgentSampler(agent, watched.units(rendered), servers=servers, apps=apps)
+        with watching:
+            time.sleep(2.5)
+            ours = psql(notes, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'deployer'")
+            notes.get("/")
+            time.sleep(1)
+        seen = watching.finish().samples[-1].values
+    assert ours == "1"
+    told = seen["servers"]["postgresql"]
+    assert told["users"]["app-notes"]["connections"] >= 1
+    assert (told["running"], told["lock_waiting"], told["deadlocks"]) == (0, 0, 0)
+    assert seen["servers"]["nginx"]["requests"] >= 1
+    assert seen["apps"]["notes"]["outside"] == 0
     assert psql(notes, "SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL") == "0"
 
 
@@ -104,3 +132,35 @@ def test_every_connection_that_sorts_stays_within_the_limit(notes: Example) -> N
     assert int(notes.peak_mib(UNIT)) <= numbers["MemoryMax"]
     assert notes.status("/healthz") == 200
     psql(notes, "DROP TABLE filling")
+
+
+MIGRATION = """\
+import asyncio, asyncpg
+from notes.settings import settings
+
+async def migrate():
+    told = settings()
+    connection = await asyncpg.connect(host=told.socket_folder, database=told.name, user=told.user, timeout=10)
+    await connection.execute("CREATE TABLE first_step (a INT)")
+    await connection.execute("CREATE SCHEMA of_the_step CREATE TABLE more (a INT)")
+    await connection.execute("DELETE FROM notes")
+    raise SystemExit("the second step is wrong")
+
+asyncio.run(migrate())
+"""
+
+
+@pytest.mark.slow
+def test_a_migration_that_fails_is_taken_back_and_visitors_do_not_notice(notes: Example) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    def write(text: str) -> int:
+        return notes.request("POST", "/notes", f'{{"text": "{text}"}}'.encode(), **headers)[0].status
+
+    def content() -> str:
+        dump = "runuser -u postgres -- pg_dump notes | grep -v '^.\\(un\\)\\?restrict'"
+        return notes.sh(f"cd /; {dump}")
+
+    assert write("before") == 201
+    assert_it_is_taken_back(notes, MIGRATION, content, write)
+    assert b"before" in notes.get("/")[1]

@@ -11,7 +11,7 @@ import pytest
 from deployer.npm import fetch_node_modules
 from deployer.sandbox import SandboxHost
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 PACKAGES = "nodejs mariadb-server redis-server curl"
 UNIT = """

@@ -5,6 +5,7 @@ The tests build on one another, in this order, as a first deploy on such a host 
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -130,6 +131,12 @@ def test_an_app_out_of_its_bounds_goes_on(own: Deployed) -> None:
     assert own.hold(UNIT, 2 * most_mib) == "137"
     assert own.event(UNIT, "oom_kill") > kills
     assert eventually(lambda: own.site.status() == 200)
+    told = json.loads(own.site.run("oom", "--json").stdout)
+    assert told["kernel_log"]
+    of_app = [kill for kill in told["kills"] if kill["unit"] == UNIT]
+    assert {(kill["cause"], kill["limit_mib"]) for kill in of_app} == {("unit", most_mib)}
+    assert all(most_mib * 0.95 < kill["held_mib"] <= most_mib for kill in of_app)
+    assert "mariadb.service" in {kill["unit"] for kill in told["kills"]}
 
 
 def test_all_of_it_survives_a_reboot(own: Deployed) -> None:

@@ -29,7 +29,11 @@ def test_a_power_cut_before_the_commit_is_taken_back_at_boot(vps: Any, deployed:
     site = Site(vps("power", snapshot=deployed), tmp_path)
     site.write()
     before = site.host.sh("cat /etc/nginx/deployer/apps/blog.conf; readlink /srv/blog/current/*")
+    data = "mariadb-dump --skip-comments --order-by-primary blog | sha256sum"
+    held = site.host.sh(data)
     (site.source / "blog" / "extra.py").write_text("NEW = True\n")
+    step = site.source / "blog/migrations/0004_moods.sql"
+    step.write_text("CREATE TABLE moods (mood INT);\nUPDATE posts SET title = 'lost';\n")
     site.write(apps__blog__cache_s=9)
     command = "from deployer.cli import main; main()"
     deploy = subprocess.Popen(
@@ -50,10 +54,13 @@ def test_a_power_cut_before_the_commit_is_taken_back_at_boot(vps: Any, deployed:
         time.sleep(0.3)
     assert site.host.sh("cat /etc/nginx/deployer/apps/blog.conf; readlink /srv/blog/current/*") == before
     assert site.get("/")[0].status == 200
+    assert site.host.sh(data) == held
+    assert "was restored from the dump taken before" in site.host.sh("tail -1 /var/lib/deployer/audit.jsonl")
     running = site.host.sh("tr '\\0' ' ' < /proc/$(systemctl show -p MainPID --value app-blog)/environ")
     release = site.host.sh("sed -n s/^RELEASE=//p /srv/blog/current/code/.deployer-release").strip()
     assert f"RELEASE={release} " in running
     assert "no such" in site.host.sh("ls /etc/systemd/system/deployer-return.service 2>&1 || true").lower()
     site.write()
     (site.source / "blog" / "extra.py").unlink()
+    step.unlink()
     assert site.plan()["changes"] == []

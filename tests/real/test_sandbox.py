@@ -150,6 +150,7 @@ def test_a_snapshot_starts_prepared(vps: Any) -> None:
     assert name not in sandbox.snapshots()
 
 
+@pytest.mark.slow
 def test_a_host_has_the_debian_that_was_asked_for_and_so_has_its_snapshot(vps: Any) -> None:
     host = vps("suite", memory_mib=256, suite="trixie")
     look = "systemctl is-system-running; . /etc/os-release; echo $VERSION_ID"

@@ -107,6 +107,7 @@ def shown_certificate(site: Site) -> bytes:
         connection.close()
 
 
+@pytest.mark.slow
 def test_the_database_upgrades_its_tables_and_repairs_others(site):
     site.host.sh(f"rm -f {UPGRADED} && systemctl restart mariadb")
     for _ in range(60):

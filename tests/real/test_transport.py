@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import subprocess
 import threading
@@ -119,6 +120,44 @@ def test_sudo_in_a_terminal_of_its_own_spoils_no_frame(host):
             assert agent.call(OBSERVE)["ports"]["22"] == "sshd"
     finally:
         host.sh("rm /etc/sudoers.d/tr-pty")
+
+
+@pytest.mark.parametrize(("user", "password", "turns"), [("tr-nopass", None, 1), ("tr-pass", Secret(PASSWORD), 2)])
+def test_a_sudo_password_costs_one_round_trip_and_no_channel(host, user, password, turns):
+    """sudo logs the command line, so the program comes by stdin, and only once sudo has taken the password.
+
+    A round trip is a time that we have to hear something before we can say the next; `bench.noop` measures them.
+    """
+    with connect(host.login(user, sudo_password=password)) as remote, remote.agent() as agent:
+        said = []
+        wire, agent._wire = agent._wire, Listening(agent._wire, said)
+        agent.call({"op": "observe"})
+        assert remote.channels == 1
+        logged = host.sh("journalctl -q -t sudo -o cat | grep COMMAND= | tail -1")
+        agent._wire = wire
+    assert len([turn for turn in itertools.pairwise(["heard", *said]) if turn == ("heard", "said")]) == turns
+    assert "COMMAND=/usr/bin/python3" in logged
+    assert len(logged) < 1000, "the program is in no log"
+
+
+class Listening:
+    """A wire, and the order of what goes over it."""
+
+    def __init__(self, wire, said):
+        self._wire, self._said = wire, said
+
+    def __getattr__(self, name):
+        return getattr(self._wire, name)
+
+    def write(self, data, timeout_s):
+        self._said.append("said")
+        self._wire.write(data, timeout_s)
+
+    def read(self, timeout_s):
+        arrived = self._wire.read(timeout_s)
+        if arrived.out or arrived.err:
+            self._said.append("heard")
+        return arrived
 
 
 def test_a_wrong_sudo_password_is_named(host):

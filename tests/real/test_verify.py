@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from site_on_vps import Site
+from verify_runs import CACHED_ONLY, LONG, PHASES, SLO, is_doubted, verify
 
 from deployer.sandbox.boot import start_host, stop_host
 from deployer.sandbox.lifecycle import known_shape
@@ -23,29 +21,6 @@ from deployer.sandbox.places import places
 
 pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(240)]
 
-PHASES = {
-    "warmup_s": 0.5,
-    "hold_s": 1,
-    "request_every_s": 0.5,
-    "closed_s": 1,
-    "capacity_s": 0.5,
-    "open_s": 1,
-    "open_share": 0.3,
-    "opened_per_s": 1000,
-    "timeout_s": 3,
-}
-SLO = {
-    "cached_req_per_s": 1000,
-    "cached_p95_ms": 500,
-    "uncached_p95_ms": 500,
-    "uncached_paths": ["/"],
-    "uncached_headers": {"Cookie": "blog_session=nobodys-4711"},
-    "phases": PHASES,
-}
-#: Only held connections and the cached page, and short, for what shows at once.
-CACHED_ONLY = {**SLO, "uncached_paths": [], "phases": {**PHASES, "hold_s": 0.5, "closed_s": 0.5}}
-#: So long that only an end before its time is quick.
-LONG = {**CACHED_ONLY, "phases": {**PHASES, "hold_s": 60, "request_every_s": 1}}
 APP_CONF = "/etc/nginx/deployer/apps/blog.conf"
 MAIN = "/srv/blog/current/code/blog/main.py"
 SLOW = """
@@ -73,79 +48,6 @@ def site(vps: Any, deployed: str, tmp_path_factory: pytest.TempPathFactory) -> S
     """One deployed host for this module; each test leaves it as deployed."""
     host = vps(snapshot=deployed)
     return Site(host, tmp_path_factory.mktemp("verify"), changes={"target__connections": 200, "slo": SLO})
-
-
-@dataclass
-class Run:
-    """One run of `deployer verify --json`."""
-
-    code: int
-    document: dict[str, Any]
-    talk: str
-    took_s: float
-
-    def line(self, metric: str) -> dict[str, Any]:
-        [found] = [line for line in self.document["lines"] if line["metric"] == metric]
-        return dict(found)
-
-    def of_outcome(self, outcome: str) -> set[str]:
-        return {line["metric"] for line in self.document["lines"] if line["outcome"] == outcome}
-
-    @property
-    def is_doubted(self) -> bool:
-        """Tell whether this machine was busy with something else at the time."""
-        return any(is_doubted(line) for line in self.document["lines"])
-
-    def assert_missed(self, *metrics: str) -> None:
-        """These are not kept, all others are.
-
-        They are missed, unless the verdict says that this machine was busy with something else at the time.
-        """
-        lines = self.document["lines"]
-        bad = {line["metric"]: line for line in lines if line["outcome"] != "kept"}
-        assert set(metrics) <= set(bad), lines
-        for metric, line in bad.items():
-            assert is_doubted(line) or (line["outcome"] == "missed" and metric in metrics), lines
-        assert self.code == (7 if self.of_outcome("missed") else 9)
-
-
-def is_doubted(line: dict[str, Any]) -> bool:
-    """Tell whether it is inconclusive as this machine was busy with something else: then a miss proves nothing."""
-    busy = ("other work on this machine", "the generator used", "the generator was late")
-    return line["outcome"] == "inconclusive" and any(words in line["why"] for words in busy)
-
-
-def verify(site: Site, *options: str, during: tuple[str, Callable[[], object]] | None = None, **changes: Any) -> Run:
-    """Run it; `during` is what to do, once, as soon as its talk shows a phase."""
-    site.write(**changes)
-    began = time.monotonic()
-    with (site.folder / "stdout").open("w+") as stdout:
-        process = subprocess.Popen(
-            site.argv("verify", "--json", *options),
-            cwd=site.folder,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            env=site.environment(),
-        )
-        talk = ""
-        try:
-            for line in process.stderr:
-                talk += line
-                if during is not None and during[0] in line:
-                    during[1]()
-                    during = None
-            code = process.wait()
-        finally:
-            process.kill()
-            process.wait()
-        stdout.seek(0)
-        document = stdout.read()
-    assert during is None, talk
-    assert "Traceback" not in talk, talk
-    assert document, f"ended with {code}: {talk}"
-    return Run(code, json.loads(document), talk, time.monotonic() - began)
 
 
 @contextmanager

@@ -185,6 +185,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
         time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_the_way_back_to_nothing_leaves_nothing_of_ours_running_and_a_deploy_brings_all_back(site: Site) -> None:
     before = picture(site)
     said = json.loads(run(site, "rollback", "--to", "nothing", "--json"))
@@ -205,6 +206,7 @@ def test_the_way_back_to_nothing_leaves_nothing_of_ours_running_and_a_deploy_bri
     assert "the third" in front(site)
 
 
+@pytest.mark.slow
 def test_a_record_that_is_gone_ends_the_way_and_says_so(site: Site) -> None:
     told = [one["transaction"] for one in history(site) if one["on_record"]]
     site.host.sh(f"rm -r /var/lib/deployer/transactions/{told[1]}")

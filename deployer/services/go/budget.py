@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 
 from deployer.app import App
-from deployer.apps import beside_inputs, beside_parts, jobs_without_room, unit_numbers
+from deployer.apps import beside_inputs, beside_parts, candidate_numbers, jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -19,7 +19,6 @@ from deployer.numbers import Derived, Numbers, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Contradictions, Remedy
 from deployer.services.go.links import LEAST_GOMEMLIMIT_MIB, MEMORY_SHARE, apps_of, runner_of
-from deployer.services.go.settings import GoSettings
 from deployer.units import round_down
 
 #: Share of the elastic remainder.
@@ -75,10 +74,11 @@ def _check_pin(memory_mib: int, name: str, declaration: Declaration, chain: Chai
 
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive what Go's runtime is told, and the unit's limits."""
-    return {name: _of_app(name, declaration, chain, grants[name]) for name in apps_of(declaration)}
+    return {name: _of_app(name, declaration, chain, grants) for name in apps_of(declaration)}
 
 
-def _of_app(name: str, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
+def _of_app(name: str, declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Numbers:
+    grant = grants[name]
     cores, settings = declaration.hardware.cpu_cores, apps_of(declaration)[name][1]
     memory_mib = settings.memory_mib or grant.memory_mib
     beside = chain.connection_parts(name)
@@ -105,6 +105,13 @@ def _of_app(name: str, declaration: Declaration, chain: Chain, grant: Grant) -> 
     }
     if settings.memory_mib is not None:
         found["MemoryMax"] = pinned(settings.memory_mib, "MiB", f"apps.{name}.go.memory_mib")
+    found |= candidate_numbers(
+        name,
+        settings.memory_mib or PRIORS.go_floor_mib + sum(beside.values()),
+        grants,
+        each_mib=int(found["MemoryMax"].value),
+        inputs=("priors.go_floor_mib" if settings.memory_mib is None else f"apps.{name}.go.memory_mib",),
+    )
     if "pool_size" in chain.of_taker(name):
         found["pool_size"] = chain.of_taker(name)["pool_size"]
     return found
@@ -115,16 +122,12 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
     for name, (app, settings) in apps_of(declaration).items():
         least_mib = _least_mib(app)
         if (settings.memory_mib or 0) > least_mib:
-            yield Remedy(f"apps.{name}.go.memory_mib: {least_mib}", _with(declaration, name, app, settings, least_mib))
+            least = settings.model_copy(update={"memory_mib": least_mib})
+            yield Remedy(f"apps.{name}.go.memory_mib: {least_mib}", declaration.with_app(name, go=least))
 
 
 def _least_mib(app: App) -> int:
     return ceil((LEAST_GOMEMLIMIT_MIB + sum(beside_parts(app).values())) / MEMORY_SHARE)
-
-
-def _with(declaration: Declaration, name: str, app: App, settings: GoSettings, memory_mib: int) -> Declaration:
-    changed = app.model_copy(update={"go": settings.model_copy(update={"memory_mib": memory_mib})})
-    return declaration.model_copy(update={"apps": {**declaration.apps, name: changed}})
 
 
 def contradictions(declaration: Declaration) -> Contradictions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from deployer.apps import AppPlaces, Processes, app_wanted, unit_text
+from deployer.apps import AppPlaces, Processes, app_wanted, candidate_of, unit_text
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.service import Wanted, together
@@ -24,6 +24,7 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
 
 def _of_app(name: str, settings: GoSettings, declaration: Declaration, budget: HostBudget) -> Wanted:
     processes = Processes(name, 1, settings.port)
+    candidate = candidate_of(declaration, name, listens_on_port=settings.port is not None)
     context = {
         "name": name,
         "places": AppPlaces(name),
@@ -37,7 +38,11 @@ def _of_app(name: str, settings: GoSettings, declaration: Declaration, budget: H
         packages=(),
         must_have={settings.program: f"build it (CGO_ENABLED=0 go build), or correct `go.program` of app {name}"},
         units=processes.wanted_units(),
-        files=processes.files("go/app.service.j2", context),
+        files=(
+            *processes.files("go/app.service.j2", context),
+            *candidate.files(str(budget.value(name, "switch"))),
+        ),
+        candidate=candidate,
     )
     program = PurePosixPath(settings.program).name[:COMM_LENGTH]
-    return together([of_app, Wanted(ports=processes.wanted_ports(program))])
+    return together([of_app, Wanted(ports=(*processes.wanted_ports(program), *candidate.ports(program)))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from deployer.app import App
-from deployer.apps import beside_inputs, beside_parts, unit_numbers
+from deployer.apps import beside_inputs, beside_parts, candidate_numbers, unit_numbers
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
 from deployer.links import Chain
@@ -58,7 +58,16 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive each app's workers and timeouts from its grant."""
     return {
-        name: _of_app(name, settings, declaration, chain, grants[name])
+        name: {
+            **(own := _of_app(name, settings, declaration, chain, grants[name])),
+            **candidate_numbers(
+                name,
+                PRIORS.gunicorn_master_mib + _worker_mib(settings) + sum(chain.connection_parts(name).values()),
+                grants,
+                each_mib=int(own["MemoryMax"].value),
+                inputs=("priors.gunicorn_master_mib", *_worker_inputs(name, settings), *chain.connection_inputs(name)),
+            ),
+        }
         for name, (_, settings) in apps_of(declaration).items()
     }
 
@@ -131,11 +140,15 @@ def _requests(settings: GunicornSettings, chain: Chain) -> Mapping[str, float]:
     return {f"{requests} requests of {request_kib:g} KiB": requests * request_kib / 1024}
 
 
-def _inputs(name: str, settings: GunicornSettings) -> Iterator[str]:
+def _worker_inputs(name: str, settings: GunicornSettings) -> Iterator[str]:
     kind = "asgi" if settings.is_async else "gunicorn"
     yield (
         f"priors.{kind}_worker_mib" if settings.worker_memory_mib is None else f"apps.{name}.gunicorn.worker_memory_mib"
     )
+
+
+def _inputs(name: str, settings: GunicornSettings) -> Iterator[str]:
+    yield from _worker_inputs(name, settings)
     if settings.is_async:
         yield "nginx.requests_at_once"
         measured = settings.request_memory_kib is not None
@@ -148,20 +161,19 @@ def _count(number: int, word: str) -> str:
 
 def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer smaller workers where nobody measured them, and fewer of them where they are pinned."""
-    for name, (app, settings) in apps_of(declaration).items():
+    for name, (_, settings) in apps_of(declaration).items():
         if settings.worker_memory_mib is None:
             small_mib = SMALL_ASGI_WORKER_MIB if settings.is_async else SMALL_WORKER_MIB
             yield Remedy(
                 f"apps.{name}.gunicorn.worker_memory_mib: {small_mib}, if you measured that it needs no more",
-                _with(declaration, name, app, settings, worker_memory_mib=small_mib),
+                _with(declaration, name, settings, worker_memory_mib=small_mib),
             )
         if (settings.workers or 1) > 1:
-            yield Remedy(f"apps.{name}.gunicorn.workers: 1", _with(declaration, name, app, settings, workers=1))
+            yield Remedy(f"apps.{name}.gunicorn.workers: 1", _with(declaration, name, settings, workers=1))
 
 
-def _with(declaration: Declaration, name: str, app: App, settings: GunicornSettings, **changes: int) -> Declaration:
-    changed = app.model_copy(update={"gunicorn": settings.model_copy(update=changes)})
-    return declaration.model_copy(update={"apps": {**declaration.apps, name: changed}})
+def _with(declaration: Declaration, name: str, settings: GunicornSettings, **changes: int) -> Declaration:
+    return declaration.with_app(name, gunicorn=settings.model_copy(update=changes))
 
 
 def contradictions(declaration: Declaration) -> Contradictions:

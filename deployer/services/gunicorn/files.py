@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.apps import AppPlaces, app_wanted, unit_text
+from deployer.apps import AppPlaces, app_wanted, candidate_of, unit_text
 from deployer.apps.places import UNIT_FOLDER
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
@@ -26,8 +26,11 @@ def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, bud
         "places": places,
         "settings": settings,
         "config": config,
+        "socket_unit": places.socket_unit,
+        "is_candidate": False,
         "text": unit_text(declaration, budget.chain, name),
     }
+    candidate, switch = candidate_of(declaration, name), str(budget.value(name, "switch"))
     return app_wanted(
         name,
         declaration,
@@ -39,6 +42,7 @@ def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, bud
             UnitWanted(unit=places.socket_unit, taker=name, listens=True),
             UnitWanted(unit=places.unit, taker=name),
         ),
+        candidate=candidate,
         files=(
             FileWanted(
                 taker=name,
@@ -62,5 +66,6 @@ def _of_app(name: str, settings: GunicornSettings, declaration: Declaration, bud
                 context=context | {"socket": places.socket},
                 restarts=(places.socket_unit,),
             ),
+            *candidate.files(switch, whole="gunicorn/app.service.j2", context=context),
         ),
     )

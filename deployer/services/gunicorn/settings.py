@@ -30,7 +30,10 @@ class GunicornSettings(Declared):
     worker_memory_mib: Annotated[int, Field(ge=24, le=8192)] | None = None
     """Memory of one worker of this app, MiB, if you measured it: without the requests in progress if it is async."""
     request_memory_kib: Annotated[float, Field(ge=1, le=1_048_576, strict=False)] | None = None
-    """What one request in progress adds to an async worker, KiB, if you measured it: its longest answer counts."""
+    """What one request in progress adds to an async worker, KiB.
+
+    The longest row and page that it holds while it waits, and 16 of its own. Left out: 32, which rows of 16 KiB need.
+    """
     pool_size: Annotated[int, Field(ge=1, le=200)] | None = None
     """Connections of one worker to each server that the app uses."""
     worker_class: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] = (

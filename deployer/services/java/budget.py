@@ -12,6 +12,7 @@ from deployer.app import App
 from deployer.apps import (
     JAVA_TEMPORARY,
     beside_inputs,
+    candidate_numbers,
     jobs_without_room,
     long_lived_parts,
     spools_into_memory,
@@ -108,13 +109,16 @@ def _held_parts(app: App, settings: JavaSettings) -> Mapping[str, float]:
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive each app's heap and limits from its grant."""
     return {
-        name: _of_app(name, settings, declaration, chain, grants[name])
+        name: _of_app(name, settings, declaration, chain, grants)
         for name, (_, settings) in apps_of(declaration).items()
     }
 
 
-def _of_app(name: str, settings: JavaSettings, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
+def _of_app(
+    name: str, settings: JavaSettings, declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]
+) -> Numbers:
     app, machine, count = declaration.apps[name], machine_of(settings), settings.processes
+    grant = grants[name]
     each_mib = grant.memory_mib / count - sum(chain.connection_parts(name).values())
     held = _held_parts(app, settings)
     least_mib = PRIORS.java_heap_floor_mib + sum(held.values())
@@ -152,6 +156,13 @@ def _of_app(name: str, settings: JavaSettings, declaration: Declaration, chain: 
     }
     if settings.heap_mib is not None:
         found["heap"] = pinned(settings.heap_mib, "MiB", f"apps.{name}.java.heap_mib")
+    found |= candidate_numbers(
+        name,
+        machine.process_mib(settings.heap_mib or PRIORS.java_heap_floor_mib),
+        grants,
+        each_mib=int(found["MemoryMax"].value),
+        inputs=(f"{name}.heap", "priors.java_native_mib"),
+    )
     if "pool_size" in chain.of_taker(name):
         found["pool_size"] = chain.of_taker(name)["pool_size"]
     return found
@@ -194,24 +205,23 @@ def _parts(name: str, settings: JavaSettings, machine: Machine) -> Mapping[str, 
 
 def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer fewer classes and threads where nobody counted them, and one process where there are more."""
-    for name, (app, settings) in apps_of(declaration).items():
+    for name, (_, settings) in apps_of(declaration).items():
         where = f"apps.{name}.java"
         if settings.classes is None and settings.metaspace_mib is None:
             yield Remedy(
                 f"{where}.classes: {FEW_CLASSES}, if you counted that it loads no more",
-                _with(declaration, name, app, settings, classes=FEW_CLASSES),
+                _with(declaration, name, settings, classes=FEW_CLASSES),
             )
         if settings.heap_mib and settings.heap_mib > PRIORS.java_heap_floor_mib:
-            yield Remedy(f"leave out {where}.heap_mib", _with(declaration, name, app, settings, heap_mib=None))
+            yield Remedy(f"leave out {where}.heap_mib", _with(declaration, name, settings, heap_mib=None))
         if settings.threads > JavaSettings.model_fields["threads"].default:
-            yield Remedy(f"{where}.threads: 32", _with(declaration, name, app, settings, threads=32))
+            yield Remedy(f"{where}.threads: 32", _with(declaration, name, settings, threads=32))
         if settings.processes > 1:
-            yield Remedy(f"{where}.processes: 1", _with(declaration, name, app, settings, processes=1))
+            yield Remedy(f"{where}.processes: 1", _with(declaration, name, settings, processes=1))
 
 
-def _with(declaration: Declaration, name: str, app: App, settings: JavaSettings, **changes: int | None) -> Declaration:
-    changed = app.model_copy(update={"java": settings.model_copy(update=changes)})
-    return declaration.model_copy(update={"apps": {**declaration.apps, name: changed}})
+def _with(declaration: Declaration, name: str, settings: JavaSettings, **changes: int | None) -> Declaration:
+    return declaration.with_app(name, java=settings.model_copy(update=changes))
 
 
 def contradictions(declaration: Declaration) -> Contradictions:

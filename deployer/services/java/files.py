@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.apps import SPOOL, AppPlaces, Processes, app_wanted, unit_text
+from deployer.apps import SPOOL, AppPlaces, Processes, app_wanted, candidate_of, unit_text
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.service import Wanted, together
@@ -24,6 +24,7 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
 
 def _of_app(name: str, settings: JavaSettings, declaration: Declaration, budget: HostBudget) -> Wanted:
     processes = Processes(name, settings.processes, settings.port)
+    candidate = candidate_of(declaration, name, listens_on_port=True)
     context = {
         "name": name,
         "places": AppPlaces(name),
@@ -39,6 +40,10 @@ def _of_app(name: str, settings: JavaSettings, declaration: Declaration, budget:
         packages=(package_of(settings),),
         must_have={settings.jar: f"build it where deployer runs, or correct `java.jar` of app {name}"},
         units=processes.wanted_units(),
-        files=processes.files("java/app.service.j2", context),
+        files=(
+            *processes.files("java/app.service.j2", context),
+            *candidate.files(str(budget.value(name, "switch"))),
+        ),
+        candidate=candidate,
     )
-    return together([of_app, Wanted(ports=processes.wanted_ports("java"))])
+    return together([of_app, Wanted(ports=(*processes.wanted_ports("java"), *candidate.ports("java")))])

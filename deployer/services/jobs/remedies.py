@@ -24,14 +24,9 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
 
 def _with(declaration: Declaration, one: AppJob, **changes: int | None) -> Declaration:
     jobs = {**getattr(declaration.apps[one.app], one.kind), one.name: one.job.model_copy(update=changes)}
-    return _of_app(declaration, one, jobs)
+    return declaration.with_app(one.app, **{one.kind: jobs})
 
 
 def _without(declaration: Declaration, one: AppJob) -> Declaration:
     jobs = {name: job for name, job in getattr(declaration.apps[one.app], one.kind).items() if name != one.name}
-    return _of_app(declaration, one, jobs)
-
-
-def _of_app(declaration: Declaration, one: AppJob, jobs: dict[str, object]) -> Declaration:
-    changed = declaration.apps[one.app].model_copy(update={one.kind: jobs})
-    return declaration.model_copy(update={"apps": {**declaration.apps, one.app: changed}})
+    return declaration.with_app(one.app, **{one.kind: jobs})

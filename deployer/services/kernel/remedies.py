@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from deployer.declaration import Declaration
 from deployer.service import Remedy
-from deployer.services.kernel.settings import KernelSettings, settings_of
+from deployer.services.kernel.settings import settings_of
 
 #: Room for what was used once, at the start of a service, and never again, MiB.
 SMALL_SWAP_MIB = 256
@@ -19,12 +19,8 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
         return
     if settings.swap_made_mib(declaration.hardware) > SMALL_SWAP_MIB:
         yield Remedy(
-            f"services.kernel.swap_mib: {SMALL_SWAP_MIB}", _with(declaration, settings, swap_mib=SMALL_SWAP_MIB)
+            f"services.kernel.swap_mib: {SMALL_SWAP_MIB}",
+            declaration.with_settings("kernel", settings, swap_mib=SMALL_SWAP_MIB),
         )
-    changed = _with(declaration, settings, swap="keep", swap_mib=None)
+    changed = declaration.with_settings("kernel", settings, swap="keep", swap_mib=None)
     yield Remedy(f"no swap is made (leave out services.kernel.swap: {settings.swap})", changed)
-
-
-def _with(declaration: Declaration, settings: KernelSettings, **changes: object) -> Declaration:
-    changed = {**declaration.settings, "kernel": settings.model_copy(update=changes)}
-    return declaration.model_copy(update={"settings": changed})

@@ -33,5 +33,4 @@ class KernelSettings(ServiceSettings):
 
 def settings_of(declaration: Declaration) -> KernelSettings:
     """Give the host's settings; the defaults if it has none."""
-    found = declaration.settings.get("kernel")
-    return found if isinstance(found, KernelSettings) else KernelSettings()
+    return declaration.said_of("kernel", KernelSettings)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from math import ceil
+
+from deployer.apps import databases_taken
 from deployer.declaration import Declaration
 from deployer.service import Contradictions
 from deployer.services.mysql.flavours import flavour_of
-from deployer.services.mysql.settings import SERIES, databases_of, is_declared, settings_of
+from deployer.services.mysql.mariadb import PACKET_COPIES
+from deployer.services.mysql.settings import SERIES, is_declared, settings_of
 
 #: What the server keeps for itself.
 RESERVED_DATABASES = frozenset({"mysql", "sys", "root", "test", "mariadb", "information_schema", "performance_schema"})
@@ -15,13 +19,7 @@ def contradictions(declaration: Declaration) -> Contradictions:
     """Refuse a release that its flavour does not have, pins beyond the host, and databases that are taken."""
     if is_declared(declaration):
         yield from _of_the_server(declaration)
-    owners: dict[str, str] = {}
-    for app, database in databases_of(declaration).items():
-        if database in RESERVED_DATABASES:
-            yield ("apps", app), f"a database cannot be called {database}; write another database.name"
-        elif database in owners:
-            yield ("apps", app), f"its database {database} is that of app {owners[database]} too"
-        owners.setdefault(database, app)
+    yield from databases_taken(declaration, "mysql", RESERVED_DATABASES)
 
 
 def _of_the_server(declaration: Declaration) -> Contradictions:
@@ -34,6 +32,14 @@ def _of_the_server(declaration: Declaration) -> Contradictions:
             (*place, "version"),
             f"{title} has no release {settings.series}; write one of {known}, or flavour: {other}",
         )
+    if settings.max_session_mem_used_mib is not None:
+        name = "max_session_mem_used"
+        if settings.flavour != "mariadb":
+            yield (*place, f"{name}_mib"), f"{flavour_of(declaration).title} has no {name}; leave it out"
+        elif settings.max_session_mem_used_mib < PACKET_COPIES * settings.max_allowed_packet_mib:
+            packet_mib, least = settings.max_allowed_packet_mib, ceil(PACKET_COPIES * settings.max_allowed_packet_mib)
+            message = f"a statement of max_allowed_packet_mib: {packet_mib} takes {least} MiB; write {least} or more"
+            yield (*place, f"{name}_mib"), message
     pool_mib, memory_mib = settings.innodb_buffer_pool_size_mib, declaration.hardware.memory_mib
     if pool_mib is not None and pool_mib >= memory_mib:
         yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployer.apps import dumps_on_disk
 from deployer.declaration import Declaration
 from deployer.numbers import Derived, Numbers, derived
 from deployer.priors import PRIORS
@@ -28,7 +29,7 @@ def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
         found["mysql's redo log"] = derived(int(numbers[TAKER][redo].value), "MiB", redo, f"{TAKER}.{redo}")
     if "max_binlog_size" in numbers[TAKER]:
         found["mysql's binlog"] = _binlog(declaration, numbers[TAKER])
-    return found
+    return {**found, **dumps_on_disk(declaration, declaration.databases_in(TAKER))}
 
 
 def _binlog(declaration: Declaration, numbers: Numbers) -> Derived:

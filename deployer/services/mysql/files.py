@@ -5,9 +5,9 @@ from __future__ import annotations
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.links import Access
-from deployer.service import DatabaseWanted, FileWanted, SecretWanted, UnitWanted, Wanted
+from deployer.service import DatabaseWanted, FileWanted, SecretWanted, StoreWanted, UnitWanted, Wanted
 from deployer.services.mysql.flavours import flavour_of
-from deployer.services.mysql.settings import TAKER, databases_of, settings_of
+from deployer.services.mysql.settings import TAKER, settings_of
 
 SOCKET = "/run/mysqld/mysqld.sock"
 SECRETS = "/etc/deployer/secrets"
@@ -20,7 +20,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
         DatabaseWanted(
             server=flavour.name, unit=flavour.unit, name=database, user=database, secret_path=_password_path(app)
         )
-        for app, database in databases_of(declaration).items()
+        for app, database in declaration.databases_in(TAKER).items()
     ]
     context = {"settings": settings, "flavour": flavour}
     return Wanted(
@@ -46,13 +46,17 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
         ),
         units=(UnitWanted(unit=flavour.unit, taker=TAKER),),
         databases=tuple(databases),
+        stores=tuple(
+            StoreWanted(app=app, server=flavour.name, unit=flavour.unit, name=database, user=database)
+            for app, database in declaration.databases_in(TAKER).items()
+        ),
         validators=(flavour.validator,),
     )
 
 
 def access(declaration: Declaration, name: str) -> Access:
     """Tell an app where its database is."""
-    database = databases_of(declaration).get(name, name)
+    database = declaration.databases_in(TAKER).get(name, name)
     return Access(
         environment={"DB_SOCKET": SOCKET, "DB_NAME": database, "DB_USER": database},
         pool_variable="DB_POOL_SIZE",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.numbers import Derived, Numbers, default, derived
+from deployer.numbers import Derived, Numbers, default, derived, pinned
 from deployer.priors import PRIORS
 from deployer.service import Validator
 from deployer.services.mysql.flavour import Flavour, Sizes
@@ -32,9 +32,16 @@ def _binlog_numbers(sizes: Sizes) -> Numbers:
     return found
 
 
+def _session_numbers(sizes: Sizes) -> Numbers:
+    """Bound a session where the inventory does; by itself the server bounds none."""
+    mib, name = sizes.settings.max_session_mem_used_mib, "max_session_mem_used"
+    return {} if mib is None else {name: pinned(mib, "MiB", f"services.mysql.{name}_mib")}
+
+
 def _numbers(sizes: Sizes) -> Numbers:
     return {
         **_binlog_numbers(sizes),
+        **_session_numbers(sizes),
         "innodb_buffer_pool_size_max": derived(
             round_up(sizes.hardware.memory_mib, 8),
             "MiB",

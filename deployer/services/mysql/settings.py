@@ -44,6 +44,9 @@ class MysqlSettings(ServiceSettings):
     """Pin of the connections; fewer than the pools of the apps can open is refused."""
     max_allowed_packet_mib: Annotated[int, Field(ge=1, le=1024)] = 1
     """Largest statement and row, MiB; there is room for one in each connection of the apps, 4.7 to 6 times its size."""
+    max_session_mem_used_mib: Annotated[int, Field(ge=4, le=64 * 1024)] | None = None
+    """Most memory of one connection of MariaDB, MiB; a statement beyond it is refused (error 1290). One of many small
+    values takes up to 160 times its text, which no price holds: say 4 and some 5 times max_allowed_packet_mib."""
 
     @property
     def series(self) -> Series:
@@ -62,14 +65,4 @@ def is_declared(declaration: Declaration) -> bool:
 
 def settings_of(declaration: Declaration) -> MysqlSettings:
     """Give the host's settings; the defaults if it has none."""
-    found = declaration.settings.get(TAKER)
-    return found if isinstance(found, MysqlSettings) else MysqlSettings()
-
-
-def databases_of(declaration: Declaration) -> Mapping[str, str]:
-    """Name the database of each app that has one here; its user is called the same."""
-    return {
-        name: app.database.name or name
-        for name, app in declaration.apps.items()
-        if app.database is not None and declaration.database_of(name) == TAKER
-    }
+    return declaration.said_of(TAKER, MysqlSettings)

@@ -100,6 +100,7 @@ def wanted(declaration: Declaration, budget: HostBudget) -> Wanted:
                     caches=name in cached_apps(declaration),
                     name=name,
                     upstreams=budget.chain.upstreams_of(name),
+                    holds=budget.chain.holds_of(name),
                     **_names(app),
                 )
                 for name, app in declaration.apps.items()

@@ -16,7 +16,5 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer smaller caches."""
     settings = settings_of(declaration)
     if settings.cache_disk_mib > SMALL_CACHE_MIB:
-        smaller = {**declaration.settings, "nginx": settings.model_copy(update={"cache_disk_mib": SMALL_CACHE_MIB})}
-        yield Remedy(
-            f"services.nginx.cache_disk_mib: {SMALL_CACHE_MIB}", declaration.model_copy(update={"settings": smaller})
-        )
+        smaller = declaration.with_settings("nginx", settings, cache_disk_mib=SMALL_CACHE_MIB)
+        yield Remedy(f"services.nginx.cache_disk_mib: {SMALL_CACHE_MIB}", smaller)

@@ -30,8 +30,7 @@ class NginxSettings(ServiceSettings):
 
 def settings_of(declaration: Declaration) -> NginxSettings:
     """Give the host's settings; the defaults if it has none."""
-    found = declaration.settings.get("nginx")
-    return found if isinstance(found, NginxSettings) else NginxSettings()
+    return declaration.said_of("nginx", NginxSettings)
 
 
 def cached_apps(declaration: Declaration) -> tuple[str, ...]:

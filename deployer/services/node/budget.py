@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 
 from deployer.app import App
-from deployer.apps import beside_inputs, jobs_without_room, unit_numbers
+from deployer.apps import beside_inputs, candidate_numbers, jobs_without_room, unit_numbers
 from deployer.apps.ports import port_contradictions
 from deployer.budget import Claim, Grant
 from deployer.declaration import Declaration
@@ -103,22 +103,24 @@ def _process(declaration: Declaration, chain: Chain, name: str, count: int) -> P
 def numbers(declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:
     """Derive each app's processes and heaps from its grant."""
     return {
-        name: _of_app(name, settings, declaration, chain, grants[name])
+        name: _of_app(name, settings, declaration, chain, grants)
         for name, (_, settings) in apps_of(declaration).items()
     }
 
 
-def _of_app(name: str, settings: NodeSettings, declaration: Declaration, chain: Chain, grant: Grant) -> Numbers:
-    cores = declaration.hardware.cpu_cores
+def _of_app(
+    name: str, settings: NodeSettings, declaration: Declaration, chain: Chain, grants: Mapping[str, Grant]
+) -> Numbers:
+    cores, grant = declaration.hardware.cpu_cores, grants[name]
     room_mib = grant.memory_mib - sum(_daemon(settings).values())
     processes = _processes(name, declaration, chain, room_mib, grant)
     count = int(processes.value)
-    each_mib = room_mib / count
+    each_mib, one = room_mib / count, _process(declaration, chain, name, count)
     threads = settings.pool_threads or max(POOL_THREADS, cores)
     found: dict[str, Derived] = {
         "processes": processes,
         "backlog": chain.numbers["backlog"],
-        "old_space": _old_space(name, _process(declaration, chain, name, count), each_mib),
+        "old_space": _old_space(name, one, each_mib),
         "semi_space": default(SEMI_SPACE_MIB, "MiB", "three of these hold young objects; 24 by itself would take 64"),
         "pool_threads": pinned(threads, "threads", f"apps.{name}.node.pool_threads")
         if settings.pool_threads
@@ -148,6 +150,13 @@ def _of_app(name: str, settings: NodeSettings, declaration: Declaration, chain: 
             f"a {count}th of the grant beside PM2's daemon" if count > 1 else "the grant beside PM2's daemon",
             f"ledger.{name}",
         )
+    found |= candidate_numbers(
+        name,
+        one.size_mib(one.own_mib),
+        grants,
+        each_mib=int(found["MemoryMax"].value),
+        inputs=(f"{name}.old_space", "priors.node_beside_mib"),
+    )
     if "pool_size" in chain.of_taker(name):
         found["pool_size"] = chain.of_taker(name)["pool_size"]
     return found
@@ -198,19 +207,16 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
         if one.least_mib > small_mib:
             yield Remedy(
                 f"{where}.old_space_mib: {small_mib}, if you measured that it needs no more",
-                _with(declaration, name, app, settings, old_space_mib=small_mib),
+                _with(declaration, name, settings, old_space_mib=small_mib),
             )
         if (settings.processes or 1) > 1:
-            yield Remedy(f"{where}.processes: 1", _with(declaration, name, app, settings, processes=1))
+            yield Remedy(f"{where}.processes: 1", _with(declaration, name, settings, processes=1))
         if settings.pm2:
-            yield Remedy(
-                f"{where}.pm2: false; systemd runs each process", _with(declaration, name, app, settings, pm2=0)
-            )
+            yield Remedy(f"{where}.pm2: false; systemd runs each process", _with(declaration, name, settings, pm2=0))
 
 
-def _with(declaration: Declaration, name: str, app: App, settings: NodeSettings, **changes: int) -> Declaration:
-    changed = app.model_copy(update={"node": settings.model_copy(update=changes)})
-    return declaration.model_copy(update={"apps": {**declaration.apps, name: changed}})
+def _with(declaration: Declaration, name: str, settings: NodeSettings, **changes: int) -> Declaration:
+    return declaration.with_app(name, node=settings.model_copy(update=changes))
 
 
 def contradictions(declaration: Declaration) -> Contradictions:

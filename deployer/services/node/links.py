@@ -15,8 +15,8 @@ from deployer.services.node.settings import NodeSettings
 
 #: Share of a process's MemoryMax that its old space and what is beside it may fill.
 FILLED = 0.95
-#: Each of three parts in which V8 keeps young objects (--max-semi-space-size), MiB. Node.js 18 has so much by itself,
-#: 20 twice as much, and 24 eight times: with it 131 MiB were seen beyond an old space of 142.
+#: Each of three parts in which V8 keeps young objects (--max-semi-space-size), MiB. Node.js 18 and 20 take twice as
+#: much by themselves, and 24 eight times as much: with it 131 MiB were seen beyond an old space of 142.
 SEMI_SPACE_MIB = 8
 #: What a small app's heap needs, MiB.
 SMALL_OLD_SPACE_MIB = 64

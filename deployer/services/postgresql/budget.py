@@ -234,5 +234,5 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
     settings = settings_of(declaration)
     for name in ("shared_buffers_mib", "work_mem_kib", "max_connections"):
         if getattr(settings, name) is not None:
-            changed = {**declaration.settings, TAKER: settings.model_copy(update={name: None})}
-            yield Remedy(f"leave out services.postgresql.{name}", declaration.model_copy(update={"settings": changed}))
+            changed = declaration.with_settings(TAKER, settings, **{name: None})
+            yield Remedy(f"leave out services.postgresql.{name}", changed)

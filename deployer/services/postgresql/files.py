@@ -6,9 +6,9 @@ from deployer.apps import AppPlaces
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.links import Access
-from deployer.service import DatabaseWanted, FileWanted, UnitWanted, Validator, Wanted
+from deployer.service import DatabaseWanted, FileWanted, StoreWanted, UnitWanted, Validator, Wanted
 from deployer.services.postgresql.budget import TAKER
-from deployer.services.postgresql.settings import databases_of, settings_of
+from deployer.services.postgresql.settings import settings_of
 
 UNIT_FOLDER = "/etc/systemd/system"
 SOCKETS = "/run/postgresql"
@@ -62,7 +62,11 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
         units=(UnitWanted(unit=unit, taker=TAKER),),
         databases=tuple(
             DatabaseWanted(server="postgresql", unit=unit, name=database, user=AppPlaces(app).user)
-            for app, database in databases_of(declaration).items()
+            for app, database in declaration.databases_in("postgresql").items()
+        ),
+        stores=tuple(
+            StoreWanted(app=app, server="postgresql", unit=unit, name=database, user=AppPlaces(app).user)
+            for app, database in declaration.databases_in(TAKER).items()
         ),
         validators=(
             Validator(name="postgres -C shared_memory_size", argv=("sh", "-c", TRIAL, "sh", programs, folder, data)),
@@ -76,7 +80,7 @@ def access(declaration: Declaration, app: str) -> Access:
     return Access(
         environment={
             "DB_SOCKET": SOCKETS,
-            "DB_NAME": databases_of(declaration).get(app, app),
+            "DB_NAME": declaration.databases_in("postgresql").get(app, app),
             "DB_USER": AppPlaces(app).user,
         },
         pool_variable="DB_POOL_SIZE",

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from deployer.apps import databases_taken
 from deployer.declaration import Declaration, ServiceSettings
 from deployer.service import Contradictions
 
@@ -35,25 +36,9 @@ def is_declared(declaration: Declaration) -> bool:
 
 def settings_of(declaration: Declaration) -> PostgresqlSettings:
     """Give the host's settings; the defaults if it has none."""
-    found = declaration.settings.get("postgresql")
-    return found if isinstance(found, PostgresqlSettings) else PostgresqlSettings()
-
-
-def databases_of(declaration: Declaration) -> dict[str, str]:
-    """Name the database of each app that has one here, by app."""
-    return {
-        name: app.database.name or name
-        for name, app in declaration.apps.items()
-        if app.database is not None and declaration.database_of(name) == "postgresql"
-    }
+    return declaration.said_of("postgresql", PostgresqlSettings)
 
 
 def contradictions(declaration: Declaration) -> Contradictions:
     """Refuse databases that the server has itself, and two apps in one."""
-    owners: dict[str, str] = {}
-    for name, database in databases_of(declaration).items():
-        if database in RESERVED_DATABASES:
-            yield ("apps", name), f"a database cannot be called {database}; write another database.name"
-        elif database in owners:
-            yield ("apps", name), f"its database {database} is that of app {owners[database]} too"
-        owners.setdefault(database, name)
+    return databases_taken(declaration, "postgresql", RESERVED_DATABASES)

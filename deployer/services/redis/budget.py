@@ -107,11 +107,13 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer what makes it smaller: no pin, no copy on the disk."""
     settings = settings_of(declaration)
     if settings.maxmemory_mib is not None:
-        yield Remedy("leave out services.redis.maxmemory_mib", _with(declaration, settings, maxmemory_mib=None))
+        yield Remedy(
+            "leave out services.redis.maxmemory_mib", declaration.with_settings(TAKER, settings, maxmemory_mib=None)
+        )
     if settings.is_kept:
         yield Remedy(
             "services.redis.persistence: none, if what it holds can be made anew",
-            _with(declaration, settings, persistence="none"),
+            declaration.with_settings(TAKER, settings, persistence="none"),
         )
 
 
@@ -134,8 +136,3 @@ def _maxmemory(settings: RedisSettings, grant: Grant) -> Derived:
         because = f"floor {floor} + share of the remainder {grant.elastic_mib} / {each:g} for the allocator and a copy"
         inputs.append("priors.redis_copy_share")
     return derived(floor + int(grant.elastic_mib / each), "MiB", because, *inputs)
-
-
-def _with(declaration: Declaration, settings: RedisSettings, **changes: object) -> Declaration:
-    changed = {**declaration.settings, TAKER: settings.model_copy(update=changes)}
-    return declaration.model_copy(update={"settings": changed})

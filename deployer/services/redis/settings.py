@@ -54,8 +54,7 @@ def is_declared(declaration: Declaration) -> bool:
 
 def settings_of(declaration: Declaration) -> RedisSettings:
     """Give the host's settings; the defaults if it has none."""
-    found = declaration.settings.get("redis")
-    return found if isinstance(found, RedisSettings) else RedisSettings()
+    return declaration.said_of("redis", RedisSettings)
 
 
 def contradictions(declaration: Declaration) -> Contradictions:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from deployer.apps import AppPlaces
-from deployer.budget import Grant
+from deployer.budget import Grant, HostBudget
 from deployer.declaration import Declaration
 from deployer.links import Access, Chain
 from deployer.numbers import Numbers, default, pinned
-from deployer.service import Rank, Remedy, Service, Wanted
+from deployer.service import Rank, Remedy, Service, StoreWanted, Wanted
 from deployer.services.sqlite.disk import TAKER, disk
 from deployer.services.sqlite.settings import (
     SqliteSettings,
     contradictions,
-    databases_of,
     is_declared,
     settings_of,
 )
@@ -41,7 +40,7 @@ def access(declaration: Declaration, app: str) -> Access:
     cache_kib = settings.cache_kib
     return Access(
         environment={
-            "DATABASE_PATH": f"{AppPlaces(app).state}/{databases_of(declaration).get(app, app)}.db",
+            "DATABASE_PATH": _path(app, declaration.databases_in(TAKER).get(app, app)),
             "SQLITE_CACHE_KIB": str(cache_kib),
             "SQLITE_WAL_MIB": str(settings.wal_mib),
         },
@@ -51,14 +50,28 @@ def access(declaration: Declaration, app: str) -> Access:
     )
 
 
+def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
+    """Say where the files are; the apps make them themselves."""
+    return Wanted(
+        stores=tuple(
+            StoreWanted(app=app, server="sqlite", unit="", name=name, user=AppPlaces(app).user, path=_path(app, name))
+            for app, name in declaration.databases_in(TAKER).items()
+        )
+    )
+
+
+def _path(app: str, name: str) -> str:
+    return f"{AppPlaces(app).state}/{name}.db"
+
+
 def remedies(declaration: Declaration) -> Iterator[Remedy]:
     """Offer to keep fewer pages in memory, and less of a log on the disk."""
     settings = settings_of(declaration)
     usual_mib = SqliteSettings.model_fields["wal_mib"].default
     for name, value in (("cache_kib", SMALL_CACHE_KIB), ("wal_mib", usual_mib)):
         if getattr(settings, name) > value:
-            fewer = {**declaration.settings, TAKER: settings.model_copy(update={name: value})}
-            yield Remedy(f"services.sqlite.{name}: {value}", declaration.model_copy(update={"settings": fewer}))
+            fewer = declaration.with_settings(TAKER, settings, **{name: value})
+            yield Remedy(f"services.sqlite.{name}: {value}", fewer)
 
 
 SERVICE = Service(
@@ -68,7 +81,7 @@ SERVICE = Service(
     claims=lambda _declaration, _chain: (),
     numbers=numbers,
     disk=disk,
-    wanted=lambda _declaration, _budget: Wanted(),
+    wanted=wanted,
     settings=SqliteSettings,
     access=access,
     remedies=remedies,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployer.apps import dumps_on_disk
 from deployer.declaration import Declaration
 from deployer.numbers import Numbers, derived
 from deployer.priors import PRIORS
-from deployer.services.sqlite.settings import databases_of
 
 TAKER = "sqlite"
 
 
 def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
     """Say what it writes at the most, MiB; a log is its limit again while one long transaction or reader holds it."""
-    databases, limit_mib = databases_of(declaration), int(numbers[TAKER]["journal_size_limit"].value)
+    databases, limit_mib = declaration.databases_in(TAKER), int(numbers[TAKER]["journal_size_limit"].value)
     several = f" of each of {len(databases)} databases" if len(databases) > 1 else ""
     return {
         "sqlite's logs of writes": derived(
@@ -27,4 +27,5 @@ def disk(declaration: Declaration, numbers: Mapping[str, Numbers]) -> Numbers:
         "sqlite's temporary files": derived(
             PRIORS.temporary_table_disk_mib, "MiB", "sorts larger than a cache", "priors.temporary_table_disk_mib"
         ),
+        **dumps_on_disk(declaration, databases),
     }

@@ -34,21 +34,11 @@ def is_declared(declaration: Declaration) -> bool:
 
 def settings_of(declaration: Declaration) -> SqliteSettings:
     """Give the host's settings; the defaults if it has none."""
-    found = declaration.settings.get("sqlite")
-    return found if isinstance(found, SqliteSettings) else SqliteSettings()
-
-
-def databases_of(declaration: Declaration) -> dict[str, str]:
-    """Name the database of each app that has one in a file, by app."""
-    return {
-        name: app.database.name or name
-        for name, app in declaration.apps.items()
-        if app.database is not None and declaration.database_of(name) == "sqlite"
-    }
+    return declaration.said_of("sqlite", SqliteSettings)
 
 
 def contradictions(declaration: Declaration) -> Contradictions:
     """Refuse a service that nobody would use: it is nothing by itself."""
-    if is_declared(declaration) and not databases_of(declaration):
+    if is_declared(declaration) and not declaration.databases_in("sqlite"):
         advice = "write database: {server: sqlite}, or leave it out"
         yield ("services", "sqlite"), f"no app has its database in it; {advice}"

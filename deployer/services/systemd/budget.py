@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from deployer.app import App
-from deployer.budget import Claim, Grant
+from deployer.budget import DEPLOY, Claim, Grant
 from deployer.declaration import Declaration
 from deployer.links import Chain
 from deployer.numbers import Numbers, derived
 from deployer.priors import PRIORS
 from deployer.service import Remedy
 
-DEPLOY = "deploy"
 #: Journal of a host of 20 GiB and more, MiB; a quarter of a percent of a smaller disk.
 JOURNAL_MIB = 50
 
@@ -49,8 +48,7 @@ def remedies(declaration: Declaration) -> Iterator[Remedy]:
 
 def _unpinned(declaration: Declaration, name: str, app: App) -> Declaration:
     database = app.database and app.database.model_copy(update={"migrate_memory_mib": None})
-    changed = app.model_copy(update={"database": database})
-    return declaration.model_copy(update={"apps": {**declaration.apps, name: changed}})
+    return declaration.with_app(name, database=database)
 
 
 def numbers(declaration: Declaration, _chain: Chain, grants: Mapping[str, Grant]) -> Mapping[str, Numbers]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from deployer.budget import HostBudget
+from deployer.budget import DEPLOY, HostBudget
 from deployer.declaration import Declaration
 from deployer.service import FileWanted, UnitWanted, Validator, Wanted
-from deployer.services.systemd.budget import DEPLOY
 
 SLICE = "deployer.slice"
 DEPLOY_SLICE = "deployer-deploy.slice"

@@ -96,3 +96,42 @@ def test_only_a_kept_file_can_be_named_as_one(host, name):
     deployed(host, "one")
     with pytest.raises(Refusal, match="not the name of a kept file"):
         back.staging.kept_bytes(name)
+
+
+def test_what_ran_before_the_first_deploy_runs_again_and_what_came_with_it_stops(host, monkeypatch):
+    hashes = {"restart_hash": "1", "reload_hash": "1", "ready": []}
+    units = [{"unit": unit, **hashes} for unit in ("app.service", "nginx.service")]
+    record = journal.Journal.load(deployed(host, "one", standing={**STANDING, "units": units}))
+    by_hand = {"active": "active", "enabled": "enabled"}
+    record.doc["units"] = {
+        "nginx.service": by_hand,
+        "app.service": {"active": "inactive", "enabled": ""},
+        "site.service": {"active": "active", "enabled": "disabled"},  # a deploy took it over: it was stopped
+        "systemd-journald.service": by_hand,
+    }
+    record.save()
+    now = {"site.service": "inactive"}
+    monkeypatch.setattr(
+        back.unitstate, "show", lambda all_of: {one: {"active": now.get(one, "active")} for one in all_of}
+    )
+    plan = back.run({"to": back.NOTHING})["plan"]
+    assert plan["activations"] == [
+        {"kind": "stop", "unit": "app.service"},  # first: its port and its memory are needed
+        {"kind": "unit", "unit": "nginx.service", "action": "restart", "enable": True},
+        {"kind": "unit", "unit": "site.service", "action": "restart", "enable": False},
+    ]
+
+
+def test_a_release_that_is_gone_back_to_is_a_candidate_first(monkeypatch):
+    monkeypatch.setattr(back.unitstate, "show", lambda units: {unit: {"active": "active"} for unit in units})
+    asked = {"kind": "candidate", "name": "a", "unit": "app-a@candidate.service", "holds": None}
+    units = [{"unit": f"app-a@{number}.service", "ready": [], "candidate": asked} for number in (1, 2)]
+    then = {"units": [{**unit, "restart_hash": "old", "reload_hash": ""} for unit in units]}
+    now = {"units": [{**unit, "restart_hash": "new", "reload_hash": ""} for unit in units]}
+    chosen = back._activations(then, now, owed=[], ran_before={})
+    assert [entry["unit"] for entry in chosen] == [
+        "app-a@candidate.service",
+        "app-a@1.service",
+        "app-a@2.service",
+    ]
+    assert back._activations(then, then, owed=[], ran_before={}) == []

@@ -124,6 +124,9 @@ def test_an_answer_is_held_against_status_and_words(site):
     assert "does not contain 'bye'" in probes.answer(probe(site, contains="bye"))
     assert "status 200, expected 301 or 302" in probes.answer(probe(site, status=[301, 302]))
     assert "https 127.0.0.1:" in probes.answer(probe(site, tls=True))
+    assert isinstance(probes.answer(probe(site, status=[301])), probes.Wrong)
+    assert isinstance(probes.answer(probe(site, contains="bye")), probes.Wrong)
+    assert not isinstance(probes.answer(probe(site, tls=True)), probes.Wrong)
 
 
 def test_a_place_where_nobody_is_is_told(tmp_path):
@@ -136,6 +139,14 @@ def test_the_gate_fails_when_the_answer_changes(monkeypatch, site):
     progress = Progress(lambda event: None, time.sleep)
     with pytest.raises(Refusal, match=r"it was ready, and then: .* status 500"):
         probes.gate([probe(site)], 1.5, progress)
+
+
+def test_an_answer_that_is_wrong_is_not_waited_for_longer_than_was_said(monkeypatch, site):
+    Systemd(monkeypatch, {})
+    began = time.monotonic()
+    with pytest.raises(Refusal, match=r"not ready: .*status 200, expected 301"):
+        probes.gate([probe(site, status=[301])], 0.1, Progress(lambda event: None, time.sleep), wrong_for_s=0.5)
+    assert 0.5 < time.monotonic() - began < 5
 
 
 def test_the_gate_ends_when_the_control_machine_is_gone(monkeypatch):

@@ -1,6 +1,8 @@
 """The journal, the manifest, the lock and what is made once: the host's record of deploys."""
 
+import errno
 import json
+import resource
 import shutil
 import stat
 import threading
@@ -8,7 +10,7 @@ import time
 
 import pytest
 
-from deployer.agent import accounts, command, journal, lock, manifest, places
+from deployer.agent import accounts, command, durable, journal, lock, manifest, places
 from deployer.agent.refusal import Refusal
 
 
@@ -25,6 +27,7 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
         "owned": {"/etc/a": "x", "/etc/old": "y"},
         "modes": {"/etc/a": "0644 root:root", "/etc/old": "0644 root:root"},
         "done": ["seed"],
+        "sysctls": {"vm.ours": {"value": "2", "former": "1"}, "vm.gone": {"value": "2", "former": "1"}},
         "refused_sysctls": {"vm.taken_now": "1", "vm.other": "1"},
         "last_transaction": "t1",
     }
@@ -45,13 +48,22 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
             {"kind": "command", "once": None},
         ],
         "units": [{"unit": "b.service", "ready": [], "restart_hash": "2", "reload_hash": "3"}],
-        "sysctls": [{"name": "vm.taken_now", "value": "2"}, {"name": "vm.new", "value": "2"}],
+        "sysctls": [
+            {"name": "vm.taken_now", "value": "2"},
+            {"name": "vm.new", "value": "2"},
+            {"name": "vm.ours", "value": "3"},
+            {"name": "vm.gone", "value": "1"},
+        ],
+        "sysctls_wanted": ["vm.taken_now", "vm.new", "vm.ours", "vm.enough"],
     }
-    assert manifest.after(plan, "t2", {"vm.new": "2"}) == {
+    noted = [{"name": name, "before": "0"} for name in ("vm.taken_now", "vm.new", "vm.ours", "vm.gone")]
+    assert manifest.after(plan, "t2", {"vm.new": "2"}, noted_sysctls=noted) == {
         "units": {"a.service": {"restart_hash": "1"}, "b.service": {"restart_hash": "2", "reload_hash": "3"}},
         "owned": {"/etc/a": "z", "/etc/l": "link:/t"},
         "modes": {"/etc/a": "0640 root:adm"},
         "done": ["seed", "fill"],
+        # the first deploy that set it knows what it was before, a later one does not
+        "sysctls": {"vm.ours": {"value": "3", "former": "1"}, "vm.taken_now": {"value": "2", "former": "0"}},
         "refused_sysctls": {"vm.other": "1", "vm.new": "2"},
         "last_transaction": "t2",
     }
@@ -61,8 +73,9 @@ def test_the_manifest_after_a_plan_holds_what_is_ours_now(host):
 def test_the_manifest_after_a_way_back_is_what_it_was_but_for_what_was_done(host):
     manifest.durable.make_directories(places.at(places.STATE))
     now = {"units": {"b.service": {}}, "owned": {"/etc/b": "y"}, "modes": {}, "done": ["seed", "later"]}
-    manifest.save({**now, "refused_sysctls": {"vm.x": "1"}, "last_transaction": "t2"})
-    then = {"units": {"a.service": {}}, "owned": {"/etc/a": "x"}, "modes": {"/etc/a": "0644 root:root"}}
+    settings = {"vm.y": {"value": "2", "former": "1"}}
+    manifest.save({**now, "sysctls": settings, "refused_sysctls": {"vm.x": "1"}, "last_transaction": "t2"})
+    then = {"units": {"a.service": {}}, "owned": {"/etc/a": "x"}, "modes": {"/etc/a": "0644 root:root"}, "sysctls": {}}
     found = manifest.after({"files": [], "units": []}, "t3", {}, {**then, "done": ["seed"], "last_transaction": "t1"})
     assert found == {**then, "done": ["seed", "later"], "refused_sysctls": {"vm.x": "1"}, "last_transaction": "t3"}
 
@@ -97,6 +110,39 @@ def test_a_journal_is_closed_once_and_audited_once(host):
     assert json.loads(lines[0])["problem"] == "because"
     with pytest.raises(Refusal, match="has a transaction t1 already"):
         journal.Journal.create("t1", "me")
+
+
+def test_a_record_that_could_not_be_saved_behind_its_audit_line_is_closed_without_a_second_one(host, monkeypatch):
+    record = journal.Journal.create("t1", "me@here")
+    record.move("armed")
+    with monkeypatch.context() as full:
+        full.setattr(journal.durable, "write_document", no_room)
+        with pytest.raises(OSError, match="full"):
+            record.close("restored", "because")
+    (again,) = journal.open_journals()
+    again.close("restored", "because")
+    assert journal.open_journals() == []
+    assert len((host / "var/lib/deployer/audit.jsonl").read_text().splitlines()) == 1
+
+
+def no_room(*_):
+    raise OSError(errno.ENOSPC, "the disk is full")
+
+
+def test_a_line_of_the_audit_log_is_there_whole_or_not_at_all(tmp_path):
+    log = tmp_path / "audit.jsonl"
+    durable.append_line(str(log), "one")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7, hard))  # as on a disk that gets full, a part of it is taken
+    try:
+        with pytest.raises(OSError, match="large"):
+            durable.append_line(str(log), "two and more")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert log.read_text() == "one\n"
+    log.write_text("one\ntw")  # a power cut
+    durable.append_line(str(log), "three")
+    assert log.read_text() == "one\ntw\nthree\n"
 
 
 def test_the_last_ten_records_are_kept_and_open_ones_always(host):

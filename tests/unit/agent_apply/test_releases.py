@@ -149,3 +149,15 @@ def test_an_app_without_packages_is_its_source_alone(host):
     made, work = make(host, {**entry("r1"), "environment": None}, source={"app": b"binary"})
     assert (made, work.ran) == (["/srv/a/releases/r1"], [])
     assert names(host / "srv/a/releases/r1") == ["app"]
+
+
+def test_what_never_went_live_goes_before_any_way_back(host):
+    folder = host / "srv/a/releases"
+    for age, name in enumerate(("refused", "old", "older")):
+        (folder / name).mkdir(parents=True)
+        moment = time.time() - 100 * (age + 1)
+        os.utime(folder / name, (moment, moment))
+    (folder / "new").mkdir()
+    releases.demote(["/srv/a/releases/refused", "/srv/a/releases/gone"])
+    releases.prune([{"app": "a", "path": "/srv/a/releases/new"}])
+    assert sorted(one.name for one in folder.iterdir()) == ["new", "old", "older"]

@@ -1,15 +1,17 @@
 """Staging, swap and return of files on a directory that stands for the host."""
 
+import errno
 import grp
 import hashlib
 import io
 import os
+import pathlib
 import pwd
 import tarfile
 
 import pytest
 
-from deployer.agent import durable, journal, places, staging, treestate
+from deployer.agent import closing, durable, journal, places, staging, treestate
 from deployer.agent.blobs import Blobs
 from deployer.agent.refusal import Refusal
 
@@ -145,6 +147,28 @@ def test_staging_that_fails_half_way_is_cleared_up(host, four):
     assert picture(host) == before
 
 
+def test_a_directory_that_became_read_only_keeps_nothing_else_from_being_cleared_up(host, four, monkeypatch):
+    before = picture(host)
+    record = staged(*four)
+    (stuck,) = (host / "etc").glob(".changed.*.new")
+    unlink = durable.unlink_quietly
+
+    def read_only(path):
+        if path == str(stuck):
+            raise OSError(errno.EROFS, "read-only")
+        unlink(path)
+
+    with monkeypatch.context() as directory:
+        directory.setattr(durable, "unlink_quietly", read_only)
+        with pytest.raises(OSError, match="read-only"):
+            closing.abandon(record, "because")
+    assert picture(host).keys() - before.keys() == {stuck.relative_to(host).as_posix()}
+    (left_open,) = journal.open_journals()
+    closing.abandon(left_open, "because")
+    assert picture(host) == before
+    assert journal.open_journals() == []
+
+
 def test_bytes_that_are_not_the_plans_are_refused(four):
     files, _ = four
     with pytest.raises(Refusal, match="not those of the plan"):
@@ -208,3 +232,19 @@ def test_what_was_somebody_elses_is_kept_for_good_and_never_overwritten(host, fo
     assert (former / "changed").stat().st_mode & 0o7777 == 0o640
     assert (former / "link").read_text() == "an earlier one"
     assert str((former / "link.2").readlink()) == "/somewhere"
+
+
+def test_half_of_a_former_file_is_not_taken_for_all_of_it(host, four, monkeypatch):
+    record = staged(*four)
+    staging.swap(record)
+    with monkeypatch.context() as power:
+        power.setattr(durable, "write_new", half_of_it)
+        with pytest.raises(KeyboardInterrupt):
+            staging.keep_former(record)
+    staging.keep_former(record)
+    assert (host / "var/lib/deployer/former/etc/changed").read_bytes() == b"old"
+
+
+def half_of_it(path, data, *_):
+    pathlib.Path(path).write_bytes(data[:1])
+    raise KeyboardInterrupt

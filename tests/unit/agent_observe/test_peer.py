@@ -128,3 +128,22 @@ def test_a_left_copy_runs_the_command_of_the_module_that_it_is_told(monkeypatch)
     assert seen == [["t1"]]
     with pytest.raises(ValueError, match="no module"):
         main.start(["../recover"])
+
+
+def test_a_line_on_which_nobody_asks_is_given_up(line, monkeypatch):
+    monkeypatch.setattr(main, "IDLE_S", 0.2)
+    peer, _ = line
+    began = time.monotonic()
+    assert peer.request() is None
+    assert time.monotonic() - began < 2
+
+
+def test_a_frame_that_does_not_go_on_is_given_up(line, monkeypatch):
+    monkeypatch.setattr(main, "SILENCE_S", 0.2)
+    peer, far = line
+    far.sendall(frames.encode({"op": "observe"})[:9])
+    began = time.monotonic()
+    with pytest.raises(frames.ProtocolError):
+        peer.request()
+    assert peer.gone
+    assert time.monotonic() - began < 2

@@ -2,9 +2,9 @@
 
 import pytest
 
-from deployer.agent import cgroups, sample, textfiles, unitstate
+from deployer.agent import cgroups, sample, samplekernel, textfiles, unitstate
 
-TICKS_PER_S = sample._TICKS_PER_S
+TICKS_PER_S = samplekernel.TICKS_PER_S
 STAT = "cpu  {user} 0 {system} 5000 100 {irq} 0 {steal} 0 0\ncpu0 1 1 1 1\n"
 MEMINFO = "MemTotal:       1048576 kB\nMemFree:  1 kB\nMemAvailable:  {available_kib} kB\n"
 NETSTAT = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 1 {overflows} {drops}\nIpExt: A\nIpExt: 1\n"
@@ -85,6 +85,7 @@ def machine(monkeypatch):
     monkeypatch.setattr(textfiles, "read", found.read)
     monkeypatch.setattr(unitstate, "output", found.output)
     monkeypatch.setattr(sample, "time", found)
+    monkeypatch.setattr(samplekernel, "time", found)
     monkeypatch.setattr(sample.os, "sched_getaffinity", lambda _pid: {0, 1})
     monkeypatch.setattr(cgroups, "version", lambda *_: "v2")
     monkeypatch.setattr(cgroups, "in_container", lambda: False)
@@ -268,7 +269,7 @@ class TestInAContainer:
         machine.goes_on(vmstat_kills=9)
         assert sampler.sample()["oom_kills"] == 0
         self.own["/"] += 1
-        machine.goes_on()
+        machine.goes_on(vmstat_kills=1)
         assert sampler.sample()["oom_kills"] == 1
         assert sampler.summary()["oom_kills_counted_by"] == "groups"
 
@@ -375,3 +376,58 @@ def test_kills_of_a_group_of_either_version(tmp_path, kind, name):
     assert group.oom_kills() is None
     (tmp_path / name).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
     assert group.oom_kills() == 3
+
+
+def test_processors_that_wait_for_the_disk_and_the_busiest_disk_are_told(machine, monkeypatch):
+    disks = {"vda": 1000, "vda1": 900, "loop0": 5}
+
+    def read(path, limit=0):
+        if path == "/proc/diskstats":
+            return "".join(f" 254 0 {name} 1 0 8 1 1 0 8 1 0 {ms} 9 0 0 0 0\n" for name, ms in disks.items())
+        return machine.read(path, limit).replace(" 5000 100 ", f" 5000 {100 + waited} ")
+
+    waited = 0
+    monkeypatch.setattr(textfiles, "read", read)
+    sampler = sample.Sampler([])
+    waited = TICKS_PER_S
+    disks["vda"] += 750
+    disks["loop0"] += 990
+    machine.goes_on()
+    found = sampler.sample()
+    assert (found["cpu_iowait_share"], found["disk_busy_share"]) == (0.5, 0.75)
+    monkeypatch.setattr(cgroups, "in_container", lambda: True)
+    machine.goes_on()
+    assert sampler.sample()["disk_busy_share"] is None, "the machine's disk"
+
+
+def test_a_units_processor_time_is_its_share_of_a_core(machine, monkeypatch):
+    used = {"us": 1_000_000}
+    read = machine.read
+    monkeypatch.setattr(
+        textfiles, "read", lambda path, _=0: f"usage_usec {used['us']}\n" if path == f"{GROUP}/cpu.stat" else read(path)
+    )
+    sampler = sample.Sampler(["nginx.service"])
+    sampler.sample()
+    machine.goes_on(2.0)
+    used["us"] += 500_000
+    assert sampler.sample()["units"]["nginx.service"]["cpu_core_share"] == 0.25
+    machine.goes_on()
+    used["us"] = 0  # a group that was made anew
+    assert sampler.sample()["units"]["nginx.service"]["cpu_core_share"] is None
+
+
+def test_on_version_1_a_units_processor_time_is_that_of_its_processes(monkeypatch):
+    ticks = 3 * cgroups._TICKS_PER_S
+    files = {
+        "/sys/fs/cgroup/memory/a.service/cgroup.procs": "7\n8\n",
+        "/proc/7/stat": f"7 (a (b) c) S 1 1 1 0 -1 0 0 0 0 0 {ticks} {ticks} 0 {ticks} 20 0\n",
+        "/proc/8/stat": "",
+    }
+    monkeypatch.setattr(textfiles, "read", lambda path, _=0: files.get(path, ""))
+    assert cgroups.Group("/a.service", "v1").cpu_s() == 9.0
+    assert cgroups.Group("/b.service", "v1").cpu_s() is None
+
+
+def test_one_number_is_found_among_many():
+    text = "total_oom_kill 5\noom_kill 7\nlast 9"
+    assert [cgroups.number_of(name, text) for name in ("oom_kill", "last", "oom", "none")] == [7, 9, None, None]

@@ -48,6 +48,9 @@ DOCUMENT: dict[str, Any] = {
                 "cached_path": "/",
                 "uncached_paths": ["/x"],
                 "uncached_headers": {"Cookie": "session=x"},
+                "must": ["errors == 0"],
+                "should": ["r1000.p95 < 200ms"],
+                "body": "</html>",
             },
             "load_from": ["192.0.2.7"],
             "apps": {

@@ -15,10 +15,12 @@ from deployer.apply import Applied
 from deployer.errors import ConnectError
 from deployer.inventory import load_inventory
 from deployer.plan import Plan
-from deployer.tasks import demo, hosts
+from deployer.tasks import demo, hosts, namespace
 
 ROOT = Path(__file__).parents[3]
-DEPLOYER = [sys.executable, "-c", "from deployer.cli import main; main()"]
+#: What takes not a byte.
+FULL = Path("/dev/full")
+DEPLOYER = [sys.executable, "-m", "deployer"]
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -69,7 +71,9 @@ def test_a_missing_host_is_an_error_of_use(task):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [["nosuch"], ["budget", "--nope"], ["budget", "--host"], ["--nope"]])
+@pytest.mark.parametrize(
+    "words", [["nosuch"], ["budget", "--nope"], ["budget", "--host"], ["--nope"], ["history", "--limit", "many"]]
+)
 def test_a_task_or_an_option_that_does_not_exist_ends_with_2(words):
     done = run(*words)
     assert done.returncode == 2
@@ -116,15 +120,19 @@ def test_rendering_writes_the_files(tmp_path):
     assert (tmp_path / "etc/nginx/nginx.conf").read_bytes() == golden.read_bytes()
 
 
-@pytest.mark.parametrize(
-    "task", ["budget", "deploy", "plan", "verify", "demo", "render", "hosts", "sandbox.up", "sandbox.down"]
-)
+@pytest.mark.parametrize("task", namespace.task_names)
 def test_every_task_explains_itself_and_has_no_short_options(task):
-    done = run(task, "--help")
-    assert done.returncode == 0
-    assert "Docstring:\n  none" not in done.stdout
-    options = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  -")]
-    assert all(option.startswith("--") for option in options)
+    found = namespace[task]
+    assert found.__doc__
+    for option in found.get_arguments():
+        assert min(map(len, option.names)) > 1
+        assert not option.positional
+
+
+@pytest.mark.parametrize("task", ["deploy", "drift", "sandbox.up"])
+def test_an_explanation_stays_within_the_terminal(task):
+    done = run(task, "--help", COLUMNS="80")
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_help_and_the_list_import_no_ssh():
@@ -140,7 +148,7 @@ def test_a_load_test_that_cannot_run_does_not_deny_a_deploy_that_is_live(monkeyp
     monkeypatch.setattr(hosts, "run_verify", refuse)
     entry = load_inventory([ROOT / "inventories"]).entry("blog1")
     applied = Applied("t-1", ({"step": "commit", "message": "", "duration_ms": 1},))
-    code = hosts._report(entry, Plan("blog1", (), {}), applied, json=True, verify=True)
+    code = hosts._report(entry, Plan("blog1", (), {}), applied, json=True, verify=True, rollback_on_fail=False)
     said = capsys.readouterr()
     assert code == 9
     assert json.loads(said.out)["outcome"] == "live"
@@ -155,6 +163,45 @@ def test_a_machine_without_local_vpses_shows_the_plan_and_says_why(monkeypatch, 
     assert "+ file      /etc/nginx/nginx.conf" in said.out
     assert "sum of MemoryMax" in said.out
     assert "cannot host a local VPS: there is no bridge" in said.err
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--numbers"]])
+def test_results_that_cannot_be_written_are_no_fault_of_ours(words):
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [*DEPLOYER, "budget", "--host", "shop1", *words],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: all is done, but what came of it cannot be written: No space left on device\n"
+
+
+def test_a_full_disk_behind_stderr_ends_no_work():
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [*DEPLOYER, "budget", "--host", "nosuch", "--json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["exit_code"] == 2
+
+
+def test_a_terminal_that_lacks_a_sign_is_shown_its_number():
+    done = run("budget", "--host", "shop1", "--numbers", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "\\u" in done.stdout
+    document = run("budget", "--host", "shop1", "--json", PYTHONIOENCODING="ascii")
+    assert json.loads(document.stdout) == json.loads(run("budget", "--host", "shop1", "--json").stdout)
 
 
 @pytest.mark.parametrize("words", [["budget", "--host", "shop1", "--json"], ["budget", "--host", "shop1", "--numbers"]])

@@ -9,9 +9,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
 
 from deployer.tasks import COLLECTIONS, PLAIN
-from deployer.tasks.declared import declared
+from deployer.tasks.declared import INTERRUPTED, declared
 
 ROOT = Path(__file__).parents[3]
 MODULES = [*PLAIN, *(module for modules in COLLECTIONS.values() for module in modules)]
@@ -31,6 +33,17 @@ def test_what_is_declared_is_what_runs(module):
         assert [(one.names, one.default, one.kind) for one in task.get_arguments()] == [
             (one.names, one.default, one.kind) for one in ours.get_arguments()
         ]
+
+
+def test_an_interrupt_before_a_task_is_there_is_an_interrupt(monkeypatch):
+    def interrupt(_module):
+        raise KeyboardInterrupt
+
+    task = declared("configs")["lint"]
+    monkeypatch.setattr(sys.modules[declared.__module__], "import_module", interrupt)
+    with pytest.raises(Exit) as ended:
+        task(Context())
+    assert ended.value.code == INTERRUPTED
 
 
 def test_every_task_is_declared():

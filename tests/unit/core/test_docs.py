@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
-from unittest.mock import patch
+from types import SimpleNamespace
+from unittest.mock import create_autospec, patch
 
 import pytest
 from hosts import host
 
+import deployer
 from deployer import errors
+from deployer.adoption import Adoption
 from deployer.agent import places, status
 from deployer.allocate import allocate
+from deployer.calibration import Learned
+from deployer.climb import Outcome
 from deployer.compare import compare, sizes_of
 from deployer.doctor import Diagnosis
 from deployer.explain import explain
 from deployer.fleet import WORST_FIRST
 from deployer.inventory import load_inventory
+from deployer.measured import Measured
+from deployer.mysqltuning import Tuning, tune
+from deployer.oomkills import Found
 from deployer.plan import Change, Plan
 from deployer.record import History
+from deployer.render import render
 from deployer.report import (
+    adoption as adoption_report,
     budget as budget_report,
+    capacity as capacity_report,
+    climb as climb_report,
     compare as compare_report,
     condition as condition_report,
     doctor as doctor_report,
@@ -29,8 +42,10 @@ from deployer.report import (
     explain as explain_report,
     fleet as fleet_report,
     lint as lint_report,
+    oom as oom_report,
     plan as plan_report,
     record as record_report,
+    tunemysql as tunemysql_report,
 )
 from deployer.tasks import namespace
 from deployer.tasks.hosts import CHANGES_PENDING
@@ -82,13 +97,50 @@ def test_commands_that_are_named_exist(page):
             continue
         assert plain, f"{name_of(page)}: {words}"
         assert plain[0] in TASKS, f"{name_of(page)} names {plain[0]}, which is no task"
-        known = {argument.name.replace("_", "-") for argument in namespace[plain[0]].get_arguments()}
+        known = {argument.name.strip("_").replace("_", "-") for argument in namespace[plain[0]].get_arguments()}
         assert options <= known | CORE_OPTIONS, f"{name_of(page)}: {plain[0]} has no option {options - known}"
 
 
 def test_the_commands_of_the_pages_are_found_at_all():
     found = {words[0] for page in PAGES for words in commands(page.read_text()) if words}
     assert {"budget", "plan", "deploy", "verify", "dev.golden", "bench.work"} <= found
+
+
+def test_the_library_s_example_does_what_it_says(monkeypatch, capsys):
+    chapter = (ROOT / "README.md").read_text().partition("## As a library")[2].partition("\n## ")[0]
+    offline, deploys = re.findall(r"^```python\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    monkeypatch.chdir(ROOT)
+    exec(offline, names)
+    printed = capsys.readouterr().out
+    assert f"{names['budget'].grants['mysql'].memory_mib} MiB for the database: " in printed
+    assert "\n/etc/nginx/nginx.conf " in printed
+    done = []
+    host = SimpleNamespace(plan=lambda: SimpleNamespace(is_empty=False), apply=done.append)
+    verdict = SimpleNamespace(outcome="kept")
+    exec(
+        deploys,
+        names
+        | {
+            "session": create_autospec(names["session"], return_value=nullcontext(host)),
+            "prove": create_autospec(names["prove"], return_value=verdict),
+        },
+    )
+    assert len(done) == 1
+    assert capsys.readouterr().out == "kept\n"
+
+
+def test_the_package_offers_what_it_names():
+    assert all(getattr(deployer, name) for name in deployer.__all__)
+    assert set(deployer.__all__) - {"__version__"} == set(deployer._HOMES)
+    with pytest.raises(ImportError, match="sesion"):
+        exec("from deployer import sesion")
+
+
+def test_the_tasks_that_give_documents_are_those_of_the_page():
+    said = re.findall(r"`([\w-]+)`", JSON_PAGE.partition("With `--json`, ")[2].partition(" print exactly one")[0])
+    given = {name for name in TASKS if "json" in {one.name for one in namespace[name].get_arguments()}}
+    assert set(said) == given
 
 
 def test_every_exit_code_stands_in_the_table():
@@ -110,9 +162,17 @@ def test_every_schema_has_a_chapter_and_an_example():
     schemas |= {error_report.SCHEMA, lint_report.SCHEMA, compare_report.SCHEMA, explain_report.SCHEMA}
     schemas |= {doctor_report.SCHEMA, condition_report.STATUS_SCHEMA, condition_report.DRIFT_SCHEMA}
     schemas |= {record_report.HISTORY_SCHEMA, record_report.RECOVER_SCHEMA}
-    schemas |= {fleet_report.SCHEMA}
+    schemas |= {fleet_report.SCHEMA, oom_report.SCHEMA, adoption_report.SCHEMA, tunemysql_report.SCHEMA}
+    schemas |= {capacity_report.CALIBRATION_SCHEMA, capacity_report.CAPACITY_SCHEMA, climb_report.SCHEMA}
     assert set(examples()) == schemas
     assert set(re.findall(r"^## (deployer/\S+)", JSON_PAGE, re.MULTILINE)) == schemas
+
+
+def tuning_of_nothing() -> Tuning:
+    counters = {"seconds": 1.0, "looks": 4, "first": {}, "last": {}}
+    nothing = {"version": "", "variables": {}, "counters": counters, "sizes": [], "units": {}, "at_next_start": {}}
+    declaration = host()
+    return tune(render(declaration, allocate(declaration)), {**nothing, "statements": {"source": "looks", "found": []}})
 
 
 def documents() -> dict[str, dict[str, object]]:
@@ -126,6 +186,8 @@ def documents() -> dict[str, dict[str, object]]:
         host=HostSamples(),
         target=VerifyTarget(address="::1", server_name="a.example"),
     )
+    measured = Measured(version=1, host="test1", date="2026-11-22")
+    calibrated = Learned(measured, declaration, allocate(declaration), allocate(declaration))
     with patch.object(places, "ROOT", "/there-is-no-such-host"):
         told = status.run({})
     found = [
@@ -134,14 +196,20 @@ def documents() -> dict[str, dict[str, object]]:
         explain_report.explain_document("test1", explain(allocate(declaration), declaration, "limits.processor")),
         plan_report.plan_document(plan),
         plan_report.deploy_document(plan, None, None),
+        adoption_report.adoption_document(Adoption("test1", {"cron": []}, (), (), (), (), (), (), plan)),
         verify_report.document(verdict),
         lint_report.lint_document("test1", "nginx.conf", "nginx/1.22", ()),
         doctor_report.diagnosis_document("test1", Diagnosis((), ())),
         condition_report.status_document("test1", told),
         condition_report.drift_document("test1", (), ()),
+        oom_report.oom_document("test1", Found(kills=(), uncounted={}, has_kernel_log=True)),
+        tunemysql_report.tuning_document("test1", tuning_of_nothing(), None),
         record_report.history_document("test1", History((), (), None)),
         record_report.recover_document("test1", ()),
         fleet_report.fleet_document(fleet_report.FleetReport("status", ())),
+        capacity_report.calibration_document(calibrated, "measured/test1.yml", ()),
+        capacity_report.capacity_document(calibrated.measured, (), "2026-11-22T00:00:00+00:00"),
+        climb_report.tuning_document("test1", Outcome(), started_at="2026-11-22T00:00:00+00:00", duration_s=1.0),
         error_report.error_document(errors.UsageError("there is no such host")),
     ]
     return {str(document["schema"]): document for document in found}

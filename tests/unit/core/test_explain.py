@@ -99,7 +99,7 @@ def test_constants_have_their_source():
 
 
 def test_the_command_gives_one_document_with_lines_of_the_inventory():
-    command = [sys.executable, "-c", "from deployer.cli import main; main()", "explain", "--host", "shop1"]
+    command = [sys.executable, "-m", "deployer", "explain", "--host", "shop1"]
     done = subprocess.run(
         [*command, "--setting", "limits.link", "--json"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -21,7 +21,7 @@ from deployer.inventory import load_inventory
 from deployer.plan import Change, Plan
 from deployer.report.fleet import deploys_report, fleet_document, print_fleet
 from deployer.report.hostlines import HostLines
-from deployer.rollout import AT_ONCE, Colour, Rollout
+from deployer.rollout import AT_ONCE, Colour, Rollout, read_share
 from deployer.tasks import namespace
 from deployer.tasks.shell import INTERRUPTED
 from deployer.turns import Ended, Told, Turns, take_turns
@@ -149,6 +149,26 @@ def rolled(*ended, hosts="abcd", returns=None):
     for one in ended:
         rollout = rollout.end(one.host, one.colour)
     return deploys_report(Fleet(Turns(rollout, {one.host: one for one in ended}), returns))
+
+
+@pytest.mark.parametrize(
+    ("code", "fails"),
+    [(7, True), (9, False)],
+    ids=["missed", "inconclusive"],
+)
+def test_a_load_test_that_could_not_tell_stops_a_rollout_and_takes_nothing_back(code, fails):
+    rollout = Rollout.of(["a", "b"], canary=read_share("1", option="--canary")).end("a", Colour.RED)
+    ended = Ended("a", Deployed(Plan("a", (), {}), None, {}, code), None, Colour.RED, 1.0)
+    fleet = Fleet(Turns(rollout, {"a": ended}))
+    assert rollout.stopped_by == "a"
+    assert fleet.failed == fails
+
+
+def test_a_host_that_could_not_be_deployed_is_a_failure():
+    rollout = Rollout.of(["a", "b"]).end("a", Colour.RED)
+    ended = Ended("a", None, errors.RolledBack("it did not start"), Colour.RED, 1.0)
+    assert Fleet(Turns(rollout, {"a": ended})).failed
+    assert not Fleet(Turns(Rollout.of(["a"]), {})).failed
 
 
 def printed(report):
@@ -291,6 +311,10 @@ def test_no_host_is_begun_where_a_password_is_missing(inventory):
         (["deploy", "--host", ",,"], "--host is missing"),
         (["deploy", "--host", "all", "--canary", "none"], "'none' is no share"),
         (["deploy", "--host", "all", "--parallel", "0"], "--parallel must be 1 to 64"),
+        (["deploy", "--host", "all", "--wait", "-1"], "--wait must be 0 to 3000"),
+        (["history", "--host", "all", "--limit", "0"], "--limit must be 1 to 200"),
+        (["logs", "--host", "blog1", "--lines", "5001"], "--lines must be 1 to 5000"),
+        (["bench.fleet", "--hosts", "1"], "--hosts must be 2 to 64"),
         (["deploy", "--host", "all", "--plan", "p.json"], "a kept plan is one host's"),
         (["plan", "--host", "all", "--out", "p.json"], "a kept plan is one host's"),
         (["rollback", "--host", "all", "--to", "t-1"], "a transaction is one host's"),

@@ -58,6 +58,7 @@ HERE = {
 
 
 def loaded(tmp_path: Path, document: dict[str, Any]) -> Any:
+    (tmp_path / document["templates"]).mkdir(exist_ok=True)
     file = tmp_path / "hosts.yml"
     file.write_text(yaml.safe_dump(document, allow_unicode=False), encoding="utf-8")
     return load_inventory([file]).entry("web1")
@@ -114,6 +115,8 @@ def test_a_field_takes_no_trick_unless_it_is_meant_to_hold_any_text():
     # what a visitor of the load test sends besides: one line of a header, sent by no shell; its name is a token of HTTP
     headers = "hosts.*.slo.uncached_headers.*"
     assert all(trick.isascii() and trick.isprintable() for trick in odd.pop(headers))
+    # what it looks for in their pages is compared, and goes nowhere
+    assert all(trick.isascii() and trick.isprintable() for trick in odd.pop("hosts.*.slo.body"))
     assert all(re.fullmatch(r"[!#-'*+.^_`|~0-9A-Za-z-]+", trick) for trick in odd.pop(f"{headers}.key"))
     assert {name: tricks for name, tricks in odd.items() if tricks != {" a "}} == {}
     # systemd.time has blanks, and is checked by systemd; so have keys of sops, which are quoted

@@ -51,6 +51,33 @@ def test_the_example_has_the_three_hosts_as_they_are_rented():
     assert (shop.bandwidth_mbit_per_s, shop.traffic_gb_per_month) == (3, 300)
 
 
+def test_no_release_is_taken_for_a_misspelling_of_another(tmp_path):
+    (said,) = problems(tmp_path, ENTRY.replace("mysql: {}", 'mysql: {flavour: mysql, version: "5.7"}'))
+    assert said.endswith('found "5.7"')
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "hosts.yml", "a" * 300])
+def test_a_folder_of_templates_that_is_not_there_is_a_fault_with_its_line(tmp_path, folder):
+    (said,) = problems(tmp_path, f"templates: {folder}\n{ENTRY}")
+    assert said.startswith("hosts.yml:1: templates: ")
+    assert folder in said
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-that-name/templates", "circle"])
+def test_a_path_that_leads_nowhere_is_a_fault_of_the_inventory(tmp_path, folder):
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(InventoryError, match="leads nowhere on this machine"):
+        read(tmp_path, f"templates: {folder}\n{ENTRY}")
+    entry = read(tmp_path, ENTRY.replace("user: deploy", f"key_file: {folder}")).entry("web1")
+    with pytest.raises(InventoryError, match="leads nowhere on this machine"):
+        login_of(entry)
+
+
+def test_an_inventory_with_too_long_a_name_cannot_be_read(tmp_path):
+    with pytest.raises(InventoryError, match="cannot be read"):
+        load_inventory([tmp_path / ("a" * 300)])
+
+
 def test_the_committed_schema_is_that_of_the_models_and_the_example_names_it():
     assert (ROOT / "inventories/schema.json").read_text() == schema_text(), "invoke dev.schema writes it anew"
     assert "$schema=schema.json" in (ROOT / "inventories/example.yml").read_text().splitlines()[0]

@@ -69,6 +69,13 @@ def test_lighter_pages_help_as_much_as_is_said():
     assert "fewer" not in allocate(lighter).binds_first
 
 
+def test_pages_of_nothing_are_no_advice():
+    declaration = host(hardware={"traffic_gb_per_month": 1})
+    target = declaration.target.model_copy(update={"page_kib": 900, "page_every_s": 7})
+    assert "GB a month" in (said := allocate(declaration.model_copy(update={"target": target})).binds_first)
+    assert "pages of" not in said
+
+
 def test_the_disk_s_ledger_adds_up_to_the_disk():
     budget = allocate(host(hardware={"disk_gib": 20}))
     assert sum(int(use.value) for use in budget.disk.values()) == 20 * 1024

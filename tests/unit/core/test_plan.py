@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import tarfile
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -105,6 +106,17 @@ def test_an_empty_host_gets_everything_in_the_order_in_which_it_can_work():
     assert named <= set(plan.blobs)
 
 
+def test_a_database_that_was_there_before_its_app_is_used_and_keeps_its_users_password():
+    seen = empty_host()
+    seen["databases"] = {"mariadb": {"blog": True}}
+    [entry] = [one for one in planned(seen).document["activations"] if one["kind"] == "database"]
+    assert entry["keep_login"]
+    [entry] = [one for one in planned(empty_host()).document["activations"] if one["kind"] == "database"]
+    assert not entry["keep_login"]
+    # once a deploy made the app run, the database is its own
+    assert not [one for one in planned(as_wanted()).document["activations"] if one["kind"] == "database"]
+
+
 def test_a_first_deploy_works_in_the_memory_of_what_does_not_run_yet():
     grants = RENDERED.budget.grants
     empty = planned(empty_host()).document["work"]["memory_max_mib"]
@@ -152,9 +164,20 @@ def test_a_new_release_migrates_before_it_restarts_the_app_and_touches_nothing_e
     seen["paths"]["/srv/blog/releases/bbbbbbbbbbbb"] = False
     seen["paths"]["/srv/blog/venvs/" + newer.environment + "/.whole"] = True
     plan = planned(seen, [newer])
-    assert actions(plan) == [("migrate blog", "command"), ("app-blog.service", "restart")]
+    assert actions(plan) == [("migrate blog", "command"), ("blog", "candidate"), ("app-blog.service", "restart")]
     assert plan.environments == ()
     assert [entry["path"] for entry in plan.document["files"]] == ["/srv/blog/current/code"]
+    assert plan.document["activations"][0]["database"] == {
+        "app": "blog",
+        "server": "mariadb",
+        "unit": "mariadb.service",
+        "name": "blog",
+        "user": "blog",
+        "path": "",
+        "policy": "dump",
+        "room_mib": 512,
+        "units": ["app-blog.service"],
+    }
 
 
 def test_going_back_to_a_release_that_is_there_sends_nothing():
@@ -162,7 +185,7 @@ def test_going_back_to_a_release_that_is_there_sends_nothing():
     seen["files"]["/srv/blog/current/code"] = {"kind": "link", "target": "/srv/blog/releases/other"}
     plan = planned(seen)
     assert plan.document["releases"] == []
-    assert actions(plan) == [("migrate blog", "command"), ("app-blog.service", "restart")]
+    assert actions(plan) == [("migrate blog", "command"), ("blog", "candidate"), ("app-blog.service", "restart")]
 
 
 def test_what_was_done_once_is_not_done_again():
@@ -323,6 +346,33 @@ def test_a_setting_of_the_kernel_is_changed_once_and_one_that_it_refuses_is_said
     assert len(plan.warnings) == bool(warning)
 
 
+GONE = "net.ipv4.tcp_gone"
+
+
+@pytest.mark.parametrize(
+    ("state", "made", "warning"),
+    [
+        ({"value": "2", "writable": True}, True, ""),
+        ({"value": "1", "writable": True}, False, ""),  # a boot did so, as its file has gone
+        ({"value": "3", "writable": True}, False, "stays 3: a deploy made it 2; before it was 1"),
+        ({"value": "2", "writable": False}, False, "stays 2: this kernel lets nobody change it; before it was 1"),
+        ({"value": None, "writable": False}, False, ""),
+    ],
+)
+def test_a_setting_that_is_no_longer_wanted_gets_back_what_it_was(state, made, warning):
+    seen = as_wanted()
+    seen["sysctls"][GONE] = {"refused": None, **state}
+    seen["set_sysctls"] = {GONE: {"value": "2", "former": "1"}, SOMAXCONN: {"value": "4096", "former": "128"}}
+    plan = planned(seen)
+    assert plan.document["sysctls"] == ([{"name": GONE, "value": "1", "least": False}] if made else [])
+    assert [change.name for change in plan.changes] == ([GONE] if made else [])
+    assert plan.to_be_confirmed == ((GONE,) if made else ())
+    assert GONE not in plan.document["sysctls_wanted"]
+    assert SOMAXCONN in plan.document["sysctls_wanted"]
+    assert all(one.endswith(warning) for one in plan.warnings)
+    assert len(plan.warnings) == bool(warning)
+
+
 def test_of_several_that_want_the_least_the_largest_counts():
     wanted = [SysctlWanted(name=SOMAXCONN, value=value, because="x", least=True) for value in ("512", "8192", "1024")]
     documents, _, _ = sysctl_changes(wanted, {SOMAXCONN: {"value": "128", "writable": True, "refused": None}})
@@ -364,7 +414,7 @@ def test_a_release_gets_what_its_packages_need(packages, environment):
             return {"transaction": "t", "steps": [], "notes": ["said"]}
 
     fetched = dict.fromkeys(plan.environments, b"packed")
-    applied = apply(Agent(), plan, fetched, lambda _step, _message: None)
+    applied = apply(Agent(), plan, fetched, lambda _step, _message: None, anew=nullcontext)
     [(sent, blobs)] = requests
     if environment:
         environment = {**environment, "path": environment["path"].replace("LOCK", release().environment)}

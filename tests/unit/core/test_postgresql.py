@@ -100,7 +100,7 @@ def test_connections_are_those_of_the_apps_and_five_more():
 
 
 def test_the_log_of_writes_fits_onto_the_disk():
-    for disk_gib, wal_mib in ((4, 192), (20, 1024), (80, 1632), (1000, 4096)):
+    for disk_gib, wal_mib in ((5, 256), (20, 1024), (80, 1632), (1000, 4096)):
         budget = allocate(with_postgresql(hardware={"disk_gib": disk_gib}))
         assert budget.count("postgresql", "max_wal_size") == wal_mib
         assert budget.count("postgresql", "min_wal_size") < wal_mib

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 from hosts import app
@@ -105,6 +106,29 @@ def test_requirements_without_hashes_or_no_source_are_refused(source, tmp_path):
         read_release(WANTED, app(), tmp_path / "nowhere")
     (source / "requirements.lock").unlink()
     with pytest.raises(UsageError, match="cannot be read"):
+        read_release(WANTED, app(), source)
+
+
+@pytest.mark.parametrize("odd", ["circle", "bytes", "long", "pipe"])
+def test_a_source_that_cannot_be_read_or_named_is_refused(source, odd):
+    if odd == "circle":
+        (source / "a").symlink_to("b")
+        (source / "b").symlink_to("a")
+    elif odd == "bytes":
+        Path(os.fsdecode(os.fsencode(source) + b"/\xff")).touch()
+    elif odd == "pipe":
+        (source / "requirements.lock").unlink()
+        os.mkfifo(source / "requirements.lock")
+    else:
+        source = source / ("a" * 300)
+    with pytest.raises(UsageError, match=r"cannot be read|no name in UTF-8|no plain file"):
+        read_release(WANTED, app(), source)
+
+
+def test_a_huge_file_is_refused_before_it_is_read(source):
+    with (source / "dump.sql").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(UsageError, match="larger than 256 MiB"):
         read_release(WANTED, app(), source)
 
 

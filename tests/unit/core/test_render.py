@@ -121,7 +121,8 @@ def test_units_parse_and_every_service_of_ours_is_in_the_slice():
         parser.optionxform = str
         parser.read_string(file.content.decode())
         if parser.has_section("Service"):
-            assert parser["Service"]["Slice"] == "deployer.slice"
+            candidate = file.path.endswith("/60-candidate.conf")
+            assert parser["Service"]["Slice"] == ("deployer-deploy.slice" if candidate else "deployer.slice")
             assert re.fullmatch(r"\d+M", parser["Service"]["MemoryMax"])
 
 
@@ -136,6 +137,7 @@ def test_the_numbers_in_the_files_are_those_of_the_budget():
     limits = [
         int(mib)
         for file in result.files
+        if "candidate" not in file.path  # it runs in the memory of another, for a while
         for mib in re.findall(r"^MemoryMax=(\d+)M", file.content.decode(), re.MULTILINE)
     ]
     whole = budget.count("systemd", "MemoryMax")
@@ -160,6 +162,9 @@ def test_a_user_s_template_wins_and_can_extend_ours(tmp_path):
         ("{% if %}", "not valid"),
         ("{{ 1 / 0 }}", "cannot be rendered"),
         ("{% include 'nowhere.j2' %}", "no template nowhere.j2"),
+        ("{% include 'nginx/headers.conf.j2' %}", "recursion"),
+        ("{{ cycler() }}", "cannot be rendered"),
+        ("{{ n | dictsort | dictsort }}", "cannot be rendered"),
     ],
 )
 def test_a_broken_template_is_refused_by_its_name(tmp_path, template, words):

@@ -13,6 +13,7 @@ from deployer.errors import BudgetError
 from deployer.priors import PRIORS
 from deployer.render import render
 from deployer.services.gunicorn import SERVICE
+from deployer.services.mysql.contradictions import contradictions
 
 
 def blog(**settings: object) -> Declaration:
@@ -104,3 +105,23 @@ def test_a_large_statement_in_each_connection_of_the_apps_is_priced_and_set():
 def test_smaller_statements_are_advised_where_larger_ones_do_not_fit():
     with pytest.raises(BudgetError, match=r"services.mysql.max_allowed_packet_mib: 1.*then it fits"):
         allocate(host(mysql=MysqlSettings(max_allowed_packet_mib=64)))
+
+
+def test_a_session_of_mariadb_is_bounded_where_the_inventory_says_so():
+    path = "/etc/mysql/mariadb.conf.d/90-deployer.cnf"
+    assert "max_session_mem_used" not in text_of(host(), path)
+    bounded = host(mysql=MysqlSettings(max_session_mem_used_mib=10))
+    assert "\nmax_session_mem_used = 10M\n" in text_of(bounded, path)
+    assert allocate(bounded).numbers["mysql"]["max_session_mem_used"].provenance == "pinned"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"flavour": "mysql", "version": "8.4", "max_session_mem_used_mib": 10}, "MySQL has no max_session_mem_used"),
+        ({"max_session_mem_used_mib": 9, "max_allowed_packet_mib": 2}, "takes 10 MiB; write 10 or more"),
+    ],
+)
+def test_a_bound_of_a_session_that_cannot_be_meant_is_refused(said, why):
+    found = dict(contradictions(host(mysql=MysqlSettings(**said))))
+    assert why in found["services", "mysql", "max_session_mem_used_mib"]

@@ -380,9 +380,13 @@ def test_what_an_app_spools_is_on_the_disk_and_not_in_memory(one: Any) -> None:
     timed = {"tidy": Timer(command=("java" if one.run_by("java") else "tidy",), on_calendar="daily")}
     result = rendered(host_of(job_of(one.model_copy(update={"timers": timed}), command=timed["tidy"].command)))
     units = [
-        file for file in result.files if file.path.startswith(f"{UNITS}/app-shop") and b"\nExecStart=" in file.content
+        file
+        for file in result.files
+        if file.path.startswith(f"{UNITS}/app-shop")
+        and b"\nExecStart=" in file.content
+        and b"proxyd" not in file.content
     ]
-    assert len(units) == 3
+    assert len(units) in (3, 4)  # PM2's candidate has a unit of its own
     for unit in (file.content.decode() for file in units):
         assert 'Environment="TMPDIR=/var/tmp"\n' in unit
         assert "PrivateTmp=yes\n" in unit  # it makes /var/tmp writable where ProtectSystem=strict makes nothing so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_only_what_the_plan_names_is_sent_and_in_no_blob():
 
     secrets = {PATH: Secret(MARKER), "/etc/deployer/secrets/blog.other": Secret("unsent")}
     for told in ({"kind": "absent"}, SAME):
-        apply(Agent(), planned(seen(**told)), {}, lambda _step, _message: None, secrets=secrets)
+        apply(Agent(), planned(seen(**told)), {}, lambda _step, _message: None, anew=nullcontext, secrets=secrets)
     assert [request["secrets"] for request in sent] == [{PATH: MARKER}, {}]
 
 

@@ -34,6 +34,16 @@ def test_the_app_pays_for_each_connection_of_each_worker():
     assert small.numbers["sqlite"]["cache_size"].provenance is Provenance.PINNED
 
 
+def test_its_dumps_are_part_of_the_disk_unless_its_migrations_go_by_steps():
+    dumped = allocate(with_sqlite())
+    assert dumped.disk["dumps of guestbook"].value == 512
+    by_steps = allocate(with_sqlite(database=BOOK.model_copy(update={"before_migration": "steps"})))
+    assert "dumps of guestbook" not in by_steps.disk
+    assert "dumps of guestbook" not in allocate(with_sqlite(database=AppDatabase(server="sqlite"))).disk
+    (store,) = render(with_sqlite(), dumped).wanted.stores
+    assert (store.path, store.user) == ("/var/lib/app-guestbook/guestbook.db", "app-guestbook")
+
+
 def in_go(cache_kib: int, **said: int) -> Declaration:
     book = app(database=AppDatabase(server="sqlite"), gunicorn=None, go=GoSettings(program="book", pool_size=4, **said))
     found = host(apps={"guestbook": book}, mysql=None, memory_mib=4096)

@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 HOST = {"hardware": {"cpu_cores": 1, "memory_mib": 2048, "disk_gib": 20}, "ssh": {"address": "192.0.2.1"}}
 
 
-@pytest.mark.parametrize("example", ["shop", "notes", "guestbook", "feed", "shortener", "quotes"])
+@pytest.mark.parametrize("example", ["shop", "notes", "guestbook", "feed", "studio", "shortener", "quotes"])
 def test_the_entry_fits_a_host_of_one_core_and_two_gib(example, tmp_path):
     (block,) = re.findall(
         r"```yaml\n(.*?)```", (EXAMPLES / example / "README.md").read_text(encoding="utf-8"), re.DOTALL

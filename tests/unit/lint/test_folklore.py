@@ -15,6 +15,7 @@ from deployer.lint import Kind, lint, reader_for
 from deployer.readers import reader_of
 from deployer.render import render
 from deployer.services.mysql import MysqlSettings
+from deployer.services.node import NodeSettings
 from deployer.services.postgresql import PostgresqlSettings
 from deployer.services.redis import RedisSettings
 
@@ -164,6 +165,26 @@ def test_what_a_smaller_heap_leaves_is_said():
 
 
 @pytest.mark.parametrize(
+    ("version", "flags", "parts"),
+    [
+        ("20", "", "old space 768 + 3 semi-spaces of 16 48 + beside them 24"),
+        ("24", "", "old space 768 + 3 semi-spaces of 64 192 + beside them 24"),
+        ("24", " --max-semi-space-size=8", "old space 768 + 3 semi-spaces of 8 24 + beside them 24"),
+        ("", "", "old space 768 + 3 semi-spaces of 64 192 + beside them 24"),
+    ],
+)
+def test_young_objects_of_node_are_priced_as_its_release_has_them(version, flags, parts):
+    declaration = two_gib()
+    if version:
+        run_by = {"gunicorn": None, "node": NodeSettings(script="server.js", version=version), "static": ""}
+        declaration = two_gib(apps={"web": BLOG.apps["blog"].model_copy(update=run_by)})
+    text = f'[Service]\nEnvironment="NODE_OPTIONS=--inspect{flags}"\nExecStart=node --max-old-space-size=768 a.js'
+    (over,) = lint(text, "unit", declaration, allocate(declaration), filename="foreign.service")
+    assert over.message.endswith(parts)
+    assert "--max-semi-space-size=8" in over.instead
+
+
+@pytest.mark.parametrize(
     ("dialect", "filename", "text", "wanted"),
     [
         ("gunicorn", "blog/gunicorn.conf.py", "keepalive = 5", ("keepalive", "some get a 502")),
@@ -185,9 +206,13 @@ def test_the_worst_comes_first():
     assert kinds == sorted(kinds, key=list(Kind).index)
 
 
-@pytest.mark.parametrize("name", ["blog1", "mini1", "shop1"])
-def test_what_we_render_ourselves_has_no_finding(name):
-    declaration = load_inventory([ROOT / "inventories"]).entry(name).declaration
+@pytest.mark.parametrize(
+    ("inventory", "name"),
+    [("inventories", "blog1"), ("inventories", "mini1"), ("inventories", "shop1")]
+    + [("examples/worst.yml", f"worst{n}") for n in (1, 2, 3)],
+)
+def test_what_we_render_ourselves_has_no_finding(inventory, name):
+    declaration = load_inventory([ROOT / inventory]).entry(name).declaration
     budget = allocate(declaration)
     linted = 0
     for file in render(declaration, budget).files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ ROOT = Path(__file__).parents[3]
 FOLKLORE = Path(__file__).parent / "folklore"
 
 
-def lint(*words, cwd=ROOT):
+def lint(*words, cwd=ROOT, columns=100):
     argv = [sys.executable, "-m", "invoke", "lint", "--host", "blog1", *map(str, words)]
-    return subprocess.run(argv, capture_output=True, text=True, cwd=cwd, check=False)
+    surroundings = {**os.environ, "COLUMNS": str(columns)}
+    return subprocess.run(argv, capture_output=True, text=True, cwd=cwd, check=False, env=surroundings)
 
 
 def test_a_file_that_the_host_cannot_carry_ends_with_3_and_a_table():
@@ -23,6 +25,14 @@ def test_a_file_that_the_host_cannot_carry_ends_with_3_and_a_table():
     assert done.returncode == 3
     assert "as nginx 1.22 on blog1 would take it" in done.stdout
     assert "1 over budget, 1 ignored, 2 dangerous, 1 deprecated" in done.stdout
+
+
+def test_what_to_write_instead_is_whole_in_a_narrow_terminal_too(tmp_path):
+    unit = tmp_path / "a.service"
+    unit.write_text("[Service]\nExecStart=node --max-old-space-size=900 a.js\nCapabilityBoundingSet=NET_RAW\n")
+    done = lint("--file", unit, columns=80)
+    assert {"--max-semi-space-size=8", "CapabilityBoundingSet"} <= set(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines()[1:])) <= 80
 
 
 def test_a_file_that_is_only_unwise_ends_with_0():

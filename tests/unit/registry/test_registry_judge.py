@@ -141,6 +141,12 @@ CASES = [
         [(F, "--worker-memory-limit", 2)],
     ),
     ("unit/252", "[Service]\nMemoryHigh=2G\nMemoryMax=1G", [(M, "MemoryHigh", 2)]),
+    # systemd says nothing of a capability that it does not know: what was meant to be kept is dropped
+    ("unit/252", "[Service]\nCapabilityBoundingSet=NET_BIND_SERVICE", [(IGN, "CapabilityBoundingSet", 2)]),
+    ("unit/252", "[Service]\nAmbientCapabilities=CAP_CHOWN,CAP_KILL", [(IGN, "AmbientCapabilities", 2)]),
+    ("unit/252", "[Service]\nCapabilityBoundingSet=~cap_sys_admin CAP_NET_RAW\nAmbientCapabilities=", []),
+    ("unit/252", "[Journal]\nSystemMaxUse=50MB\nStorage=disk", [(IGN, "SystemMaxUse", 2), (IGN, "Storage", 3)]),
+    ("unit/252", "[Journal]\nSystemMaxUse=50M\nRuntimeMaxUse=1.5G\nStorage=persistent", []),
     # gunicorn
     ("gunicorn/23", "import os\nn = 2\nworkers = n\nworker_memory_limit = 200", [(IGN, "worker_memory_limit", 4)]),
     ("gunicorn/23", "control_socket_disable = True", [(IGN, "control_socket_disable", 1)]),

@@ -145,6 +145,8 @@ def test_a_new_key_is_written_on_a_line_of_its_own(tmp_path):
 
 def test_a_file_that_is_missing_is_empty_and_one_that_cannot_be_read_is_an_error(tmp_path):
     assert load(tmp_path / "none").empty
+    os.mkfifo(tmp_path / "pipe")
+    assert load(tmp_path / "pipe").empty  # nobody writes to it
     with pytest.raises(HostKeyError, match="cannot read"):
         load(tmp_path)
     with pytest.raises(HostKeyError, match="cannot be written"):

@@ -64,5 +64,5 @@ def all_phases(**over):
 
 def host(*, busy=0.97, summary=None, fault="", **values):
     seen = {"cpu_busy_share": busy, "cpu_steal_share": 0.0, "memory_share": 0.5, "oom_kills": 0, **values}
-    samples = tuple(Timed(at_s=100.0 + second, values=seen) for second in range(8))
+    samples = tuple(Timed(at_s=100.0 + second, values={"t_s": float(second), **seen}) for second in range(8))
     return HostSamples(samples=samples, summary=None if fault else {**SUMMARY, **(summary or {})}, fault=fault)

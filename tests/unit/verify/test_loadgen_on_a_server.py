@@ -11,7 +11,7 @@ import pytest
 from tiny_server import TinyServer
 
 from deployer.errors import Inconclusive
-from deployer.verify import generator
+from deployer.verify import generator, vantage
 from deployer.verify.generator import generate
 
 
@@ -120,6 +120,12 @@ def test_bodies_are_checked_however_they_are_encoded(server, path):
     assert bad.done == 0
 
 
+def test_a_wrong_body_among_good_ones_of_the_same_length_is_found(server):
+    found = generate("sometimes", job(server, "/sometimes", connections=1, max_requests=60, expect={"body": "</html>"}))
+    assert found.errors == {"body": 20}
+    assert found.done == 40
+
+
 def test_a_missing_header_and_a_small_body_are_errors(server):
     assert set(generate("h", job(server, "/ok", expect={"headers": {"X-Cache": "HIT"}})).errors) == {"header"}
     assert not generate("h", job(server, "/hit", expect={"headers": {"x-cache": "hit"}})).errors
@@ -163,6 +169,15 @@ def test_poisson_arrivals_come_at_the_rate_but_not_evenly(server):
     assert found.planned != 300
     again = generate("p", job(server, mode="open", rate_per_s=300, arrivals="poisson", duration_s=1.0))
     assert again.planned == found.planned, "the same seed gives the same arrivals"
+
+
+def test_bursts_come_at_once(server):
+    arrivals = []
+    server.on_request = lambda: arrivals.append(time.monotonic())
+    generate("b", job(server, mode="open", connections=20, rate_per_s=40, burst=20, duration_s=1.0))
+    assert len(arrivals) == 40
+    assert arrivals[19] - arrivals[0] < 0.25
+    assert arrivals[20] - arrivals[19] > 0.25
 
 
 def test_a_generator_that_cannot_keep_up_says_so(server):
@@ -209,6 +224,34 @@ def test_several_processes_share_the_work_and_their_results_add_up(server):
     assert found.planned == found.done == server.requests == 200
 
 
+def test_an_alarm_ends_the_load_though_no_second_is_over(server):
+    began = time.monotonic()
+    alarmed = began + 0.5
+    found = generate(
+        "long",
+        job(server, mode="open", rate_per_s=100, duration_s=60),
+        alarm=lambda: "it burns" if time.monotonic() > alarmed else "",
+    )
+    assert time.monotonic() - alarmed < 1.5
+    assert found.stopped
+
+
+def test_an_alarm_ends_the_opening_of_connections(server):
+    began = time.monotonic()
+    generate("long", job(server, connections=400, opened_per_s=10, duration_s=60), alarm=lambda: "it burns")
+    assert time.monotonic() - began < 3
+
+
+def test_a_generator_that_does_not_stop_is_not_waited_for(server, monkeypatch, tmp_path):
+    deaf = tmp_path / "deaf.py"
+    deaf.write_text("import json, time\nprint(json.dumps({'event': 'ready'}), flush=True)\ntime.sleep(60)\n")
+    monkeypatch.setattr(vantage, "PROGRAM", deaf)
+    began = time.monotonic()
+    with pytest.raises(Inconclusive, match="no generator gave a result"):
+        generate("deaf", job(server, duration_s=60), alarm=lambda: "it burns")
+    assert time.monotonic() - began < 8
+
+
 def test_progress_can_end_it(server):
     seconds = []
 
@@ -235,7 +278,7 @@ def test_progress_can_end_it(server):
 def test_a_generator_that_fails_says_nothing_about_the_host(server, tmp_path, monkeypatch, program, says):
     fake = tmp_path / "fake.py"
     fake.write_text(program)
-    monkeypatch.setattr(generator, "PROGRAM", fake)
+    monkeypatch.setattr(vantage, "PROGRAM", fake)
     with pytest.raises(Inconclusive, match=says):
         generate("broken", job(server))
 
@@ -243,7 +286,7 @@ def test_a_generator_that_fails_says_nothing_about_the_host(server, tmp_path, mo
 def test_a_generator_that_hangs_is_killed(server, tmp_path, monkeypatch):
     fake = tmp_path / "fake.py"
     fake.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(generator, "PROGRAM", fake)
+    monkeypatch.setattr(vantage, "PROGRAM", fake)
     monkeypatch.setattr(generator, "PATIENCE_S", -3.0)
     began = time.monotonic()
     with pytest.raises(Inconclusive, match="did not end"):
@@ -253,7 +296,7 @@ def test_a_generator_that_hangs_is_killed(server, tmp_path, monkeypatch):
 
 def test_a_generator_that_nobody_listens_to_ends_quietly(server):
     process = subprocess.Popen(
-        [sys.executable, str(generator.PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, str(vantage.PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process.stdin.write(json.dumps(job(server)).encode() + b"\ngo\n")
     process.stdin.flush()
@@ -273,7 +316,7 @@ def test_ctrl_c_is_not_for_the_generator(server, monkeypatch):
         sessions.append(os.getsid(process.pid))
         return process
 
-    monkeypatch.setattr(generator.subprocess, "Popen", spy)
+    monkeypatch.setattr(vantage.subprocess, "Popen", spy)
     generate("short", job(server, duration_s=0.1))
     assert sessions
     assert os.getsid(0) not in sessions

@@ -17,6 +17,12 @@ def histogram(*times_s):
     return found.document()
 
 
+def second(*times_s, **over):
+    counts = {"done": len(times_s), "errors": 1, "alive": 10, "in_flight": 2, "backlog": 3}
+    percentiles = {"p50_ms": 1.0, "p95_ms": 1.0, "p99_ms": 1.0}
+    return {"event": "progress", "t_s": 1.0, **counts, **percentiles, "latency": histogram(*times_s), **over}
+
+
 def result(*times_s, **over):
     base = {
         "planned": len(times_s),
@@ -36,7 +42,7 @@ def result(*times_s, **over):
         "rss_mib": 30.0,
         "tls": {"is": "TLSv1.3 X"},
         "stopped": False,
-        "seconds": [{"second": 1}],
+        "seconds": [second(*times_s)],
     }
     return {**base, **over}
 
@@ -50,6 +56,17 @@ def test_histograms_are_added_and_percentiles_are_of_all():
     assert found.max_ms == 1000.0
     assert sum(number for _, number in found.latency["counts"]) == 100
     assert merge("x", JOB, [slow, quick], began_s=7.0).p95_ms == found.p95_ms
+
+
+def test_a_second_is_that_of_all_generators_together():
+    busy = result(0.1, seconds=[second(*[0.010] * 90, t_s=1.02), second(0.5)])
+    slow = result(0.1, seconds=[second(*[1.0] * 10)])
+    first, last = merge("open /", JOB, [busy, slow], began_s=0).seconds
+    assert (first["t_s"], first["done"], first["errors"], first["alive"]) == (1.02, 100, 2, 20)
+    assert (first["in_flight"], first["backlog"]) == (4, 6)
+    assert first["p95_ms"] == pytest.approx(1000, rel=0.005), "no mean of percentiles"
+    assert first["p50_ms"] == pytest.approx(10, rel=0.005)
+    assert last == {key: value for key, value in second(0.5).items() if key not in ("event", "latency")}
 
 
 def test_counts_add_up_and_shares_are_of_the_busiest():

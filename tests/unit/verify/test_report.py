@@ -68,7 +68,7 @@ def test_a_long_path_is_cut_in_the_middle_and_the_document_has_it_whole():
     text = report.text(found)
     assert LONG not in text
     assert f"{LONG[:16]}...{LONG[-6:]}" in text
-    assert max(len(line) for line in text.splitlines() if "..." in line) < 120
+    assert max(len(line) for line in text.splitlines() if "..." in line) < 130
     assert LONG in json.dumps(report.document(found))
 
 
@@ -117,7 +117,7 @@ COUNTS_AND_WORDS = {
     "measured", "why", "capacity", "path", "cached", "evidence", "phases", "mode", "planned", "done",
     "connections_wanted", "established", "alive_min", "reopened", "errors", "first_errors", "cache", "seconds",
     "host_summary", "host_fault", "host_samples", "notes", "bytes_per_answer", "oom_kills", "restarts", "units",
-    "listen_overflows",
+    "listen_overflows", "advice", "change", "because", "severity", "at_least", "interval", "whole", "knee",
 }  # fmt: skip
 
 
@@ -175,3 +175,14 @@ def test_a_certificate_counts_as_checked_only_where_there_was_one():
     for tls, checks, expected in ((True, True, True), (True, False, False), (False, True, False)):
         target = replace(TARGET, tls=tls, verify_certificate=checks)
         assert report.document(verdict(target=target))["target"]["certificate_checked"] is expected
+
+
+def test_the_servers_most_and_what_being_watched_took_are_told():
+    servers = {"mariadb": {"connected": 4, "running": 3, "lock_waiting": 1}, "nginx": {"active": 150, "writing": 32}}
+    seen = host(servers={**servers, "redis": None, "odd": "much"}, summary={"sampler_core_share": 0.0059})
+    shown = [line.split() for line in report.text(verdict(seen=seen)).splitlines()]
+    assert ["mariadb", "4", "3", "1", "-"] in shown
+    assert ["nginx", "150", "32", "-", "-"] in shown
+    assert not [line for line in shown if line[:1] in (["redis"], ["odd"])]
+    assert ["watching", "took", "0.6%", "of", "a", "core"] in shown
+    assert not [line for line in report.text(verdict()).splitlines() if line.startswith(("server", "watching"))]

@@ -8,7 +8,7 @@ from deployer.slo import Phases, Slo
 from deployer.verify import HostSamples, VerifyTarget, run, verify
 
 PHASES = Phases(warmup_s=1, hold_s=7, closed_s=3, capacity_s=2, open_s=4, open_share=0.5, capacity_connections=16)
-SLO = Slo(uncached_paths=("/a", "/b"), uncached_headers={"Cookie": "s=1"}, phases=PHASES)
+SLO = Slo(uncached_paths=("/a", "/b"), uncached_headers={"Cookie": "s=1"}, body="</html>", phases=PHASES)
 MORE_TARGET = {"address": "127.0.0.1", "server_name": "blog.example", "connections": 300}
 ORDER = ["warm-up /", "warm-up /a", "warm-up /b", "hold", "cached", "capacity /a", "open /a", "capacity /b", "open /b"]
 
@@ -32,6 +32,9 @@ class Watch:
         self.asked += 1
         return "it burns" if self.asked >= self.alarm_at else ""
 
+    def silence_s(self):
+        return 0.0
+
     def finish(self):
         self.log.append("finish")
         return HostSamples(summary=SUMMARY)
@@ -42,7 +45,7 @@ def jobs(monkeypatch):
     """The jobs of all phases by name; what they measure is good."""
     seen = {}
 
-    def generate(name, job, *, cpus, progress):
+    def generate(name, job, *, cpus, progress, **_more):
         assert name not in seen
         stopped = bool(progress({"second": 1}))
         seen[name] = {**job, "cpus": cpus}
@@ -103,6 +106,7 @@ def test_each_phase_asks_for_what_it_is_about(jobs):
     assert "rate_per_s" not in jobs["cached"]
     uncached = {name for name, job in jobs.items() if job["headers"].get("Cookie") == "s=1"}
     assert uncached == {name for name in ORDER if name.endswith(("/a", "/b"))}
+    assert all(job["expect"] == {"body": "</html>"} for job in jobs.values())
     assert all(job["headers"]["Accept-Encoding"] == "gzip" for job in jobs.values())
     assert all(
         (job["host"], job["opened_per_s"], job["timeout_s"]) == ("blog.example", 250, 10) for job in jobs.values()
@@ -124,7 +128,7 @@ def test_an_alarm_ends_the_load_and_no_other_phase_begins(jobs, alarm_at):
 def test_the_alarm_is_told_to_the_generator(monkeypatch):
     told = []
 
-    def generate(name, job, *, cpus, progress):
+    def generate(name, job, *, cpus, progress, **_more):
         told.append(progress({"second": 1}))
         return measured(name)
 

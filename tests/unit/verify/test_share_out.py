@@ -7,15 +7,15 @@ from deployer.verify.generator import share_out
 JOB = {"mode": "open", "connections": 10, "duration_s": 5.0, "rate_per_s": 100.0, "opened_per_s": 250, "path": "/"}
 
 
-def test_without_cores_it_is_one_job_anywhere():
-    assert share_out(JOB, []) == [{**JOB, "seed": 1}]
+def test_one_process_gets_it_all():
+    assert share_out(JOB, [{}]) == [{**JOB, "seed": 1, "offset_share": 0.0}]
 
 
 @pytest.mark.parametrize("cores", range(1, 12))
 @pytest.mark.parametrize("connections", [1, 3, 10, 1000])
 def test_the_parts_add_up(cores, connections):
     job = {**JOB, "connections": connections, "max_requests": 17, "seed": 40}
-    parts = share_out(job, list(range(2, 2 + cores)))
+    parts = share_out(job, [{"cpus": [2 + index]} for index in range(cores)])
     assert len(parts) == min(cores, connections)
     assert sum(part["connections"] for part in parts) == connections
     assert max(part["connections"] for part in parts) - min(part["connections"] for part in parts) <= 1
@@ -24,16 +24,17 @@ def test_the_parts_add_up(cores, connections):
     assert sum(part["opened_per_s"] for part in parts) == pytest.approx(250)
     assert [part["cpus"] for part in parts] == [[2 + index] for index in range(len(parts))]
     assert len({part["seed"] for part in parts}) == len(parts), "the same seed would make the same arrivals"
+    assert [part["offset_share"] for part in parts] == [index / len(parts) for index in range(len(parts))]
     assert all((part["path"], part["duration_s"]) == ("/", 5.0) for part in parts)
 
 
 def test_what_is_not_wanted_is_not_made_up():
-    parts = share_out({"mode": "closed", "connections": 4, "duration_s": 1, "rate_per_s": None}, [0, 1])
+    parts = share_out({"mode": "closed", "connections": 4, "duration_s": 1, "rate_per_s": None}, [{}, {}])
     assert all("max_requests" not in part and "opened_per_s" not in part for part in parts)
     assert [part["rate_per_s"] for part in parts] == [None, None]
 
 
 def test_the_job_itself_is_left_alone():
     before = dict(JOB)
-    share_out(JOB, [0, 1])
+    share_out(JOB, [{}, {}])
     assert before == JOB

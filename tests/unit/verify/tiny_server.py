@@ -18,6 +18,7 @@ class TinyServer:
 
     /ok, /delays (every 10th takes 200 ms, the others 20 ms), /stall (as /ok, but nothing is answered from ``stall_at``
     for ``stall_s``), /chunked, /gzip, /500, /reset, /short, /close, /nothing, /hit (from a cache),
+    /sometimes (every third is another page of the same length),
     /interim (answers without end that are none), /no-number (as its length).
     """
 
@@ -25,6 +26,7 @@ class TinyServer:
         self.most, self.idle_s, self.tls = most, idle_s, tls
         self.requests, self.open, self.most_open = 0, 0, 0
         self.headers = []
+        self.on_request = lambda: None
         self.stall_at, self.stall_s = float("inf"), 0.0
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -66,6 +68,7 @@ class TinyServer:
     async def _answer(self, reader, writer):
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self.idle_s)
         self.requests += 1
+        self.on_request()
         path = head.split(b" ")[1].decode()
         self.headers.append(head.decode())
         now = time.monotonic()
@@ -80,6 +83,8 @@ class TinyServer:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()
             return False
+        if path == "/sometimes" and self.requests % 3 == 0:  # as long, and another
+            path = "/other"
         writer.write(self._page(path))
         await writer.drain()
         return path not in {"/short", "/close"}
@@ -95,6 +100,8 @@ class TinyServer:
         if path == "/no-number":
             return b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n"
         body, extra, status = PAGE, b"", b"200 OK"
+        if path == "/other":
+            body = PAGE.replace(b"</html>", b"</htm_>")
         if path == "/gzip":
             body, extra = gzip.compress(PAGE), b"Content-Encoding: gzip\r\n"
         if path == "/500":

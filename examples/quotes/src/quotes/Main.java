@@ -47,7 +47,8 @@ public final class Main {
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
         }
-        server.stop(0);
+        // nobody new is taken from here on; who was taken and has not asked yet gets this second
+        server.stop(1);
         pool.shutdownNow();
         System.err.println("quotes: stopped");
     }

@@ -9,6 +9,9 @@
 #   max_requests = 20000 requests: a worker is replaced now and then, against leaks; a tenth of it is jitter (default)
 #   max_requests_jitter = 2000 requests: a tenth: workers are not all replaced at once (derived)
 
+import os
+import signal
+
 # The socket is systemd's (app-api.socket); gunicorn takes it over from LISTEN_FDS.
 workers = 2
 worker_class = "uvicorn_worker.UvicornWorker"
@@ -34,3 +37,9 @@ def post_worker_init(worker):
     if loop is not None:
         listen = loop.create_server
         loop.create_server = lambda *server, **how: listen(*server, **{**how, "backlog": backlog})
+
+
+def child_exit(server, worker):
+    # a candidate is asked once: visitors may be waiting while its master tries again and again
+    if os.environ.get("PROCESS_NUMBER") == "0":
+        os.kill(server.pid, signal.SIGTERM)

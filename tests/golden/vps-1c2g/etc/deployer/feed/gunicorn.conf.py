@@ -9,6 +9,9 @@
 #   max_requests = 0 requests: never: a worker that is replaced cuts its long-lived connections (default)
 #   max_requests_jitter = 0 requests: a tenth: workers are not all replaced at once (derived)
 
+import os
+import signal
+
 # The socket is systemd's (app-feed.socket); gunicorn takes it over from LISTEN_FDS.
 workers = 1
 worker_class = "aiohttp.GunicornWebWorker"
@@ -34,3 +37,9 @@ def post_worker_init(worker):
     if loop is not None:
         listen = loop.create_server
         loop.create_server = lambda *server, **how: listen(*server, **{**how, "backlog": backlog})
+
+
+def child_exit(server, worker):
+    # a candidate is asked once: visitors may be waiting while its master tries again and again
+    if os.environ.get("PROCESS_NUMBER") == "0":
+        os.kill(server.pid, signal.SIGTERM)

@@ -10,6 +10,9 @@
 #   max_requests_jitter = 2000 requests: a tenth: workers are not all replaced at once (derived)
 #   threads = 4 threads: some wait for the database while one computes (default)
 
+import os
+import signal
+
 # The socket is systemd's (app-guestbook.socket); gunicorn takes it over from LISTEN_FDS.
 workers = 2
 worker_class = "gthread"
@@ -28,3 +31,9 @@ accesslog = None
 errorlog = "-"
 loglevel = "info"
 proc_name = "guestbook"
+
+
+def child_exit(server, worker):
+    # a candidate is asked once: visitors may be waiting while its master tries again and again
+    if os.environ.get("PROCESS_NUMBER") == "0":
+        os.kill(server.pid, signal.SIGTERM)

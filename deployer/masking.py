@@ -1,0 +1,26 @@
+"""Secrets in configs that others wrote by hand: nobody is told what looks like one."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "********"
+#: Of a longer line no more is looked at, or shown, characters; nobody reads it in a difference.
+LONGEST_LINE = 2000
+_WORDS = "passw|requirepass|masterauth|passphrase|pwd|secret|token(?!s)|api[_-]?key|authoriz|credential"
+_NAMED = re.compile(
+    rf"((?:[\w.-]{{0,40}}(?:{_WORDS})[\w.-]{{0,40}})[\"']?\s{{0,9}}[=: ]\s{{0,9}})(\"[^\"]*\"|'[^']*'|[^\s;#]+)",
+    re.IGNORECASE,
+)
+_IN_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^/\s:@]{0,200}:[^/\s@]{0,200}@", re.IGNORECASE)
+#: A long word of letters and digits that is no path, no name of a host and no variable.
+_OPAQUE = re.compile(r"(?<![\w/.$@%{-])(?=[\w+=-]{0,200}\d)(?=[\w+=-]{0,200}[A-Za-z])[\w+=-]{16,}(?![\w/.:-])")
+
+
+def masked(text: str) -> str:
+    """Put a mask in the place of what looks like a secret in a line: by its key, in an address, or by its look."""
+    if len(text) > LONGEST_LINE:
+        text = f"{text[:LONGEST_LINE]} ({len(text) - LONGEST_LINE} characters more)"
+    text = _IN_ADDRESS.sub(rf"\1{MASK}@", text)
+    text = _NAMED.sub(rf"\g<1>{MASK}", text)
+    return _OPAQUE.sub(MASK, text)

@@ -1,0 +1,1 @@
+"""Drawings on demand: an app that waits for a slow service outside."""

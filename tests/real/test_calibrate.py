@@ -1,0 +1,94 @@
+"""`calibrate` and `capacity` on a real local VPS: the file says what the host shows, and the budget is made from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from site_on_vps import Site
+
+from deployer.allocate import allocate
+from deployer.calibration import learn, pages_of, run, text
+from deployer.calibration.site import app_units, bursts_on
+from deployer.errors import UsageError
+from deployer.inventory import Entry, load_inventory
+from deployer.inventory.measurements import measured_path
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+
+WORKER = "apps.blog.gunicorn.worker_memory_mib"
+
+
+@pytest.fixture(scope="module")
+def site(vps: Any, deployed: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    host = vps(snapshot=deployed)
+    found = Site(host, tmp_path_factory.mktemp("calibrate"))
+    found.write(slo__uncached_paths=["/"])
+    return found
+
+
+def entry_of(site: Site) -> Entry:
+    return load_inventory([site.folder / "hosts.yml"]).entry("web1")
+
+
+@pytest.fixture(scope="module")
+def calibrated(site: Site) -> Path:
+    """Calibrate in a shorter form than a user's, and write the file."""
+    with pytest.MonkeyPatch.context() as shorter:
+        for name, value in {"IDLE_S": 1.0, "GENTLE_S": 1.0, "LONG_S": 1.6, "REPEATS": 1}.items():
+            shorter.setattr(run, name, value)
+        entry = entry_of(site)
+        with bursts_on(entry, print) as bursts:
+            observed = run.calibrate(bursts, pages_of(entry.host.slo))
+        app, units = app_units(entry)
+        learned = learn(entry.declaration, app, units, observed, "2026-11-22")
+    path = measured_path(entry.folder, entry.name)
+    path.parent.mkdir()
+    path.write_text(text(learned.measured))
+    return path
+
+
+def test_what_is_written_is_what_the_host_holds_and_spends(site: Site, calibrated: Path) -> None:
+    found = yaml.safe_load(calibrated.read_text())
+    processes = site.host.sh("systemctl show -p MainPID --value app-blog.service; pgrep -c gunicorn").split()
+    assert int(processes[1]) == 2  # the master and the worker that was measured
+    held = site.host.sh(f"grep Pss_Anon /proc/$(pgrep -P {processes[0]})/smaps_rollup").split()
+    now_mib = int(held[1]) / 1024
+    assert now_mib < found["values"][WORKER]["value"] <= 2 * now_mib + 4
+    costs = {(page["path"], page["kind"]): page for page in found["pages"]}
+    assert set(costs) == {("/", "cached"), ("/", "uncached")}
+    assert 5 * costs["/", "cached"]["cpu_ms"] < costs["/", "uncached"]["cpu_ms"] < 100
+
+
+def test_the_budget_is_made_from_it_and_says_so(site: Site, calibrated: Path) -> None:
+    told = site.run("explain", "--setting", "ledger.blog")
+    assert told.returncode == 0, told.stderr
+    assert "worker_memory_mib" in told.stdout
+    assert "measured, 2026-11-22" in told.stdout
+    assert "measured, 2026-11-22" in site.run("budget").stdout
+    declaration = entry_of(site).declaration
+    budget = allocate(declaration)
+    assert budget.granted_mib + budget.reserved_mib <= budget.usable_mib
+
+
+def test_capacity_is_said_from_the_file_alone(site: Site, calibrated: Path) -> None:
+    out = site.folder / "capacity.json"
+    told = site.run("capacity", "--out", str(out))
+    assert told.returncode == 0, told.stderr
+    document = json.loads(out.read_text())
+    pages = {page["kind"]: page for page in document["pages"]}
+    assert pages["cached"]["req_per_s"] > 5 * pages["uncached"]["req_per_s"] > 5
+    assert all(page["calibrated"] for page in document["pages"])
+
+
+def test_a_host_that_may_not_be_loaded_is_not_asked_for_anything(site: Site, calibrated: Path) -> None:
+    entry = entry_of(site)
+    forbidden = entry.host.model_copy(update={"load": "forbidden"})
+    with (
+        pytest.raises(UsageError, match="does not allow load tests"),
+        bursts_on(Entry(entry.name, forbidden, entry.folder), print),
+    ):
+        pytest.fail("it was connected to")

@@ -1,0 +1,211 @@
+"""Calibration: what a request costs, what becomes a host's own constant, with which margins, and the file of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hosts import app, gunicorn, host
+
+from deployer.allocate import allocate
+from deployer.calibration import Cost, Observed, Usage, cost_of, learn, run, text
+from deployer.calibration.observed import Load, Quiet
+from deployer.calibration.run import pages_of
+from deployer.errors import BudgetError, Inconclusive
+from deployer.inventory.measurements import read_measured
+from deployer.priors import PRIORS
+from deployer.slo import Slo
+
+UNIT = "app-blog.service"
+WORKER = "apps.blog.gunicorn.worker_memory_mib"
+REQUEST = "apps.blog.gunicorn.request_memory_kib"
+COMPUTE = "apps.blog.gunicorn.compute_ms"
+WAIT = "apps.blog.gunicorn.wait_ms"
+CACHED = "priors.cached_req_per_s_per_core"
+GTHREAD = gunicorn(worker_class="gthread")
+
+
+def look(*workers_mib: float, held_mib: float | None = None, cpu_ms: float = 0.0, at_s: float = 0.0) -> Usage:
+    processes = [{"pid": 10, "parent": 1, "own_mib": 15.0}]
+    processes += [{"pid": 11 + n, "parent": 10, "own_mib": mib} for n, mib in enumerate(workers_mib)]
+    held = 15.0 + sum(workers_mib) if held_mib is None else held_mib
+    return Usage(at_s, cpu_ms, "stat", {UNIT: {"anonymous_mib": held, "processes": processes}}, 3, 120.0)
+
+
+COSTS = (
+    Cost("/", "cached", 0.1, 3.0, 9000, 0.1, 0.3, 1.0),
+    Cost("/", "uncached", 2.0, 3.0, 900, 0.15, 4.0, 9.0),
+    Cost("/a", "uncached", 1.0, 2.0, 900, 0.15, 2.0, 7.0),
+)
+
+
+def seen(**changes: Any) -> Observed:
+    return replace(Observed(look(35.0), look(36.0), look(37.0), COSTS, 32, (100, 0.5)), **changes)
+
+
+def learned(observed: Observed, **changes: Any) -> dict[str, float]:
+    declaration = host(**changes)
+    found = learn(declaration, "blog", (UNIT,), observed, "2026-11-22")
+    return {place: one.value for place, one in found.measured.values.items()}
+
+
+def load(done: int, cpu_ms: float, seconds: float) -> Load:
+    return Load(look(at_s=0.0), look(cpu_ms=cpu_ms, at_s=seconds), done, 9.0, 3.0, 5.0)
+
+
+def test_a_request_costs_what_the_longer_of_two_loads_cost_more() -> None:
+    """Handshakes (300 ms here) are in both; 20 ms a second the host does by itself."""
+    short, long = load(32, 300 + 64 + 20, 1.0), load(352, 300 + 704 + 80, 4.0)
+    cost = cost_of(("/", "uncached"), short, long, Quiet(20.0, 1))
+    assert cost is not None
+    assert cost.cpu_ms == pytest.approx(2.0)
+    assert cost.requests == 320
+    assert cost.share == pytest.approx(640 / 3000)
+
+
+@pytest.mark.parametrize("long", [load(32, 900, 4.0), load(352, 380, 4.0), load(352, 900, 1.0)])
+def test_a_difference_that_says_nothing_is_no_cost(long: Load) -> None:
+    assert cost_of(("/", "uncached"), load(32, 384, 1.0), long, Quiet(20.0, 1)) is None
+
+
+class Asked:
+    """A host of one core whose pages cost what they cost, and the rates at which it was asked."""
+
+    cores = 1
+
+    def __init__(self, cpu_ms: float) -> None:
+        self.cpu_ms = cpu_ms
+        self.rates: list[float] = []
+
+    def say(self, _what: str, _message: str) -> None:
+        pass
+
+    def load(self, _path: str, _kind: str, *, rate_per_s: float, duration_s: float, **_job: Any) -> Load:
+        self.rates.append(rate_per_s)
+        requests = int(rate_per_s * duration_s)
+        return load(requests, requests * self.cpu_ms, duration_s)
+
+
+def cost(host_: Any, alone_ms: float) -> Cost:
+    return run._cost(host_, ("/", "uncached"), load(9, 9.0, 1.0), alone_ms, Quiet(0.0, 1))
+
+
+def test_a_light_load_is_a_fifth_of_what_single_requests_promise() -> None:
+    asked = Asked(1.0)
+    found = cost(asked, 2.0)
+    assert found.cpu_ms == pytest.approx(1.0)
+    assert set(asked.rates) == {100.0}
+    assert found.share == pytest.approx(0.1, abs=0.01)
+
+
+def test_what_was_measured_at_more_than_a_light_load_counts_for_nothing() -> None:
+    """Single requests promised 0.2 ms, but it is 1: 640 a second would be 64 % load, and 320 still 32 %."""
+    asked = Asked(1.0)
+    found = cost(asked, 0.2)
+    assert list(dict.fromkeys(asked.rates)) == [640.0, 320.0, 160.0]
+    assert found.share < run.MOST_SHARE
+
+
+def test_a_host_that_is_always_asked_for_too_much_is_not_known() -> None:
+    with pytest.raises(Inconclusive, match="was lost"):
+        cost(Asked(20.0), 0.2)
+
+
+def test_a_worker_is_priced_a_quarter_above_the_largest_that_was_seen() -> None:
+    assert learned(seen())[WORKER] == 48  # 1.25 x 37 = 46.25, in steps of 4
+
+
+def test_a_worker_is_priced_by_the_fullest_moment_whichever_it_was() -> None:
+    assert learned(seen(idle=look(45.0)))[WORKER] == 60
+
+
+def test_what_the_master_holds_beyond_its_constant_is_paid_by_the_workers() -> None:
+    held = PRIORS.gunicorn_master_mib + 2 * 60
+    grown = look(37.0, 37.0, held_mib=held)
+    assert learned(seen(settled=grown, after=grown))[WORKER] == 76
+
+
+def test_a_measured_worker_is_never_less_than_half_of_the_constant() -> None:
+    tiny = look(4.0)
+    values = learned(seen(idle=tiny, settled=tiny, after=tiny))
+    assert values[WORKER] == PRIORS.asgi_worker_mib / 2
+
+
+def test_a_worker_is_never_priced_below_what_it_holds_at_idle() -> None:
+    for mib in (20.0, 40.0, 80.0, 100.0):
+        one = look(mib)
+        assert learned(seen(idle=one, settled=one, after=one))[WORKER] >= mib
+
+
+def test_a_light_load_never_makes_a_request_cheaper_but_may_make_it_dearer() -> None:
+    assert REQUEST not in learned(seen())
+    dear = seen(settled=look(36.0), after=look(39.0))  # 2 MiB beyond what it grows by itself, for 32 requests
+    assert learned(dear)[REQUEST] == 80
+
+
+def test_computing_is_the_mean_of_pages_made_anew_and_a_tenth() -> None:
+    assert learned(seen())[COMPUTE] == pytest.approx(1.65)
+
+
+def test_workers_that_wait_are_told_how_long_and_async_ones_are_not() -> None:
+    assert WAIT not in learned(seen())
+    values = learned(seen(), apps={"blog": app(gunicorn=GTHREAD)})
+    assert values[WAIT] == pytest.approx(8.0 - 1.5)
+    assert values[COMPUTE] == pytest.approx(1.65)
+
+
+def test_a_users_own_times_are_left_alone() -> None:
+    own = gunicorn(worker_class="gthread", wait_ms=5.0, compute_ms=3.0)
+    assert not {WAIT, COMPUTE} & set(learned(seen(), apps={"blog": app(gunicorn=own)}))
+
+
+def test_cached_pages_are_counted_a_fifth_below_what_they_show() -> None:
+    assert learned(seen())[CACHED] == 8000
+    assert CACHED not in learned(seen(), apps={"blog": app(session_cookie=None)})
+
+
+@pytest.mark.parametrize(("cpu_ms", "kept"), [(0.001, 20_000), (50.0, 500)])
+def test_a_rate_beyond_belief_is_bounded(cpu_ms: float, kept: float) -> None:
+    assert learned(seen(costs=(replace(COSTS[0], cpu_ms=cpu_ms),)))[CACHED] == kept
+
+
+def test_what_no_longer_fits_is_refused_with_what_was_measured() -> None:
+    large = look(600.0)
+    with pytest.raises(BudgetError, match=r"worker_memory_mib 752.*no longer fits; nothing was written"):
+        learned(seen(idle=large, settled=large, after=large))
+
+
+def test_memory_that_a_worker_does_not_need_goes_to_the_buffer_pool() -> None:
+    found = learn(host(), "blog", (UNIT,), seen(), "2026-11-22")
+    assert found.budget.grants["blog"].memory_mib < found.before.grants["blog"].memory_mib
+    assert found.budget.grants["mysql"].memory_mib > found.before.grants["mysql"].memory_mib
+    assert found.budget.granted_mib + found.budget.reserved_mib <= found.budget.usable_mib
+    assert allocate(found.declaration) == found.budget
+
+
+def test_the_same_numbers_give_the_same_bytes_and_are_read_back(tmp_path: Path) -> None:
+    found = learn(host(), "blog", (UNIT,), seen(), "2026-11-22").measured
+    assert text(found) == text(found.model_copy())
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured/test1.yml").write_text(text(found))
+    assert read_measured(tmp_path, "test1", host()) == found
+
+
+def test_hostile_words_of_a_page_survive_the_file(tmp_path: Path) -> None:
+    costs = (replace(COSTS[1], path='/"x":{y}#\\'),)
+    found = learn(host(), "blog", (UNIT,), seen(costs=costs), "2026-11-22").measured
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured/test1.yml").write_text(text(found))
+    assert read_measured(tmp_path, "test1", host()) == found
+
+
+def test_a_host_without_a_database_or_with_another_runner_is_calibrated_too() -> None:
+    assert learned(seen(), mysql=None, apps={"blog": app(database=None)})[WORKER] == 48
+
+
+def test_pages_are_those_of_the_slo_or_others_both_ways() -> None:
+    slo = Slo(cached_path="/c", uncached_paths=("/", "/a"))
+    assert pages_of(slo) == (("/c", "cached"), ("/", "uncached"), ("/a", "uncached"))
+    assert pages_of(slo, both_ways=("/n",)) == (("/n", "cached"), ("/n", "uncached"))
