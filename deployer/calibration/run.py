@@ -31,11 +31,18 @@ MOST_AT_ONCE_CACHED = 64
 #: Requests a second that come one by one: a few that fill caches, then enough for a mean, never beyond a light load.
 FIRST_PER_S, FIRST_S = 8.0, 0.5
 GENTLE_PER_S, GENTLE_S, FEWEST_GENTLE = 24.0, 4.0, 5
+#: No server answers for less, ms: what is below is not a request's.
+LEAST_ALONE_MS = 0.02
 #: The two lengths whose difference counts, s, and how often it is taken.
 SHORT_S, LONG_S = 0.4, 3.4
 REPEATS = 3
-#: How long the host is looked at before anything is asked of it, s.
+#: Loads that turned out to be too much, or told nothing, are taken again so often, with half as many requests.
+MOST_AGAIN = 4
+#: How long the host is looked at before anything is asked of it, s, and how often at most until it does no less.
 IDLE_S = 3.0
+MOST_IDLE = 8
+#: What a host does by itself has settled once it falls no lower than to this share, or is so little (ms a s and core).
+SETTLED_SHARE, SETTLED_MS_PER_S = 0.8, 10.0
 HELD_CONNECTIONS = 100
 #: A host that says nothing for so long while it is loaded may suffer: the load ends, s.
 SILENCE_S = 3.0
@@ -154,15 +161,26 @@ def alone(bursts: Bursts, pages: Sequence[tuple[str, PageKind]]) -> tuple[Page, 
 
 
 def _quiet(bursts: Bursts) -> Quiet:
-    """See what the host does while nobody asks."""
-    first = bursts.look()
-    time.sleep(IDLE_S)
-    last = bursts.look()
-    found = (last.cpu_ms - first.cpu_ms) / (last.at_s - first.at_s)
+    """See what the host does while nobody asks, once it does no less: it is busy for a while after a start."""
+    found = _idle_ms_per_s(bursts)
+    for _ in range(MOST_IDLE - 1):
+        if found <= SETTLED_MS_PER_S * bursts.cores:
+            break
+        before, found = found, _idle_ms_per_s(bursts)
+        if SETTLED_SHARE * before <= found <= MOST_SHARE * 1000 * bursts.cores:
+            found = min(before, found)
+            break
     if found > MOST_SHARE * 1000 * bursts.cores:
         busy = found / 10 / bursts.cores
         raise Inconclusive(f"the host is {busy:.0f} % busy by itself: wait until nobody visits it")
     return Quiet(found, bursts.cores)
+
+
+def _idle_ms_per_s(bursts: Bursts) -> float:
+    first = bursts.look()
+    time.sleep(IDLE_S)
+    last = bursts.look()
+    return (last.cpu_ms - first.cpu_ms) / (last.at_s - first.at_s)
 
 
 def _gentle(bursts: Bursts, page: tuple[str, PageKind], quiet: Quiet) -> tuple[Load, float]:
@@ -170,9 +188,16 @@ def _gentle(bursts: Bursts, page: tuple[str, PageKind], quiet: Quiet) -> tuple[L
     job: dict[str, Any] = {"mode": "open", "connections": 1}
     first = bursts.load(*page, gentle=True, **job, rate_per_s=FIRST_PER_S, duration_s=FIRST_S)
     rate = min(GENTLE_PER_S, AIMED_SHARE * 1000 * quiet.cores / max(first.p50_ms, 1.0))
-    load = bursts.load(*page, gentle=True, **job, rate_per_s=rate, duration_s=max(GENTLE_S, FEWEST_GENTLE / rate))
-    alone_ms = max(0.05, (load.cpu_ms - quiet.idle_ms_per_s * load.seconds) / load.done)
-    return load, alone_ms
+    for _ in range(1 + MOST_AGAIN):
+        load = bursts.load(*page, gentle=True, **job, rate_per_s=rate, duration_s=max(GENTLE_S, FEWEST_GENTLE / rate))
+        alone_ms = (load.cpu_ms - quiet.idle_ms_per_s * load.seconds) / load.done
+        if alone_ms > LEAST_ALONE_MS:
+            return load, alone_ms
+    raise _lost(page[0])
+
+
+def _lost(path: str) -> Inconclusive:
+    return Inconclusive(f"what {path} costs was lost in what else the host did", where=path)
 
 
 def _at_once(kind: PageKind, alone_ms: float) -> int:
@@ -187,7 +212,7 @@ def _cost(bursts: Bursts, page: tuple[str, PageKind], gentle: Load, alone_ms: fl
     # a burst is at least one in the short load, several in the long one; a slow page then comes more seldom than aimed
     rate = min(AIMED_SHARE * bursts.cores * 1000 / alone_ms * (2 if kind == "cached" else 1), at_once * 20.0)
     found: list[Cost] = []
-    for _ in range(REPEATS):
+    for _ in range(REPEATS + MOST_AGAIN):
         job: dict[str, Any] = {"mode": "open", "connections": at_once, "rate_per_s": rate, "burst": at_once}
         short = bursts.load(path, kind, gentle=True, **job, duration_s=SHORT_S)
         long = bursts.load(path, kind, gentle=True, **job, duration_s=max(LONG_S, SHORT_S + 3 * at_once / rate))
@@ -196,8 +221,10 @@ def _cost(bursts: Bursts, page: tuple[str, PageKind], gentle: Load, alone_ms: fl
             rate /= 2  # more than a light load, which counts for nothing
         elif cost is not None:
             found.append(cost)
+        if len(found) == REPEATS:
+            break
     if not found:
-        raise Inconclusive(f"what {path} costs was lost in what else the host did", where=path)
+        raise _lost(path)
     middle = median(cost.cpu_ms for cost in found)
     share = max(cost.share for cost in found)
     requests = sum(cost.requests for cost in found)

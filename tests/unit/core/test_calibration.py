@@ -110,7 +110,59 @@ def test_what_was_measured_at_more_than_a_light_load_counts_for_nothing() -> Non
 
 def test_a_host_that_is_always_asked_for_too_much_is_not_known() -> None:
     with pytest.raises(Inconclusive, match="was lost"):
-        cost(Asked(20.0), 0.2)
+        cost(Asked(200.0), 0.2)
+
+
+class Settles:
+    """A host of one core that does less and less by itself, ms in each second that it is looked at."""
+
+    cores = 1
+
+    def __init__(self, *busy_ms_per_s: float) -> None:
+        self.busy = list(busy_ms_per_s)
+        self.looks = 0
+
+    def look(self) -> Usage:
+        self.looks += 1
+        seconds = self.looks // 2
+        return look(cpu_ms=sum(self.busy[:seconds]), at_s=float(seconds))
+
+
+@pytest.mark.parametrize(
+    ("busy", "found"),
+    [
+        ((4.0, 900.0), 4.0),  # nothing to wait for
+        ((400.0, 150.0, 90.0, 30.0, 28.0, 5.0), 28.0),
+        ((100.0, 110.0, 5.0), 100.0),  # a burst is not what it does all the time
+        ((900.0, 800.0, 200.0, 190.0), 190.0),
+    ],
+)
+def test_a_host_that_was_just_started_is_looked_at_until_it_does_no_less(
+    busy: tuple[float, ...], found: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run.time, "sleep", lambda _s: None)
+    assert run._quiet(Settles(*busy)).idle_ms_per_s == pytest.approx(found)  # type: ignore[arg-type]  # a stand-in
+
+
+def test_a_host_that_stays_busy_is_not_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run.time, "sleep", lambda _s: None)
+    busy = Settles(*[700.0] * run.MOST_IDLE)
+    with pytest.raises(Inconclusive, match="70 % busy by itself"):
+        run._quiet(busy)  # type: ignore[arg-type]  # a stand-in
+    assert busy.looks == 2 * run.MOST_IDLE
+
+
+def test_single_requests_that_seem_to_cost_nothing_are_sent_again() -> None:
+    class Drowned(Asked):
+        def load(self, *page: str, **job: Any) -> Load:
+            found = super().load(*page, **job)
+            return found if len(self.rates) > 3 else load(found.done, 0.0, found.seconds)
+
+    drowned = Drowned(2.0)
+    assert run._gentle(drowned, ("/", "uncached"), Quiet(0.0, 1))[1] == pytest.approx(2.0)  # type: ignore[arg-type]  # a stand-in
+    assert len(drowned.rates) == 4
+    with pytest.raises(Inconclusive, match="was lost"):
+        run._gentle(Asked(0.0), ("/", "uncached"), Quiet(0.0, 1))  # type: ignore[arg-type]  # a stand-in
 
 
 def test_a_worker_is_priced_a_quarter_above_the_largest_that_was_seen() -> None:
