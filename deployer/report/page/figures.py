@@ -45,7 +45,7 @@ class Figure:
     Attributes:
         title: What it shows.
         says: How to read it, in a sentence.
-        x: Along it: ``s``, or ``rarity`` (1 in so many answers).
+        x: Along it: ``s``, ``req/s``, or ``rarity`` (1 in so many answers).
         y: The unit of its height.
         log_y: Its height is logarithmic.
         series: Its lines.
@@ -63,6 +63,7 @@ def of(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Give the plots that the reports of one run, or of two, can fill."""
     figures = (
         _latencies(runs),
+        _knees(runs),
         _throughput(runs),
         _latency_by_second(runs),
         _memory(runs),
@@ -94,6 +95,27 @@ def _latencies(runs: Sequence[Run]) -> Figure:
     limits = {line.wanted for run in runs for line in run.lines if line.metric.endswith("p95_ms")}
     for limit in sorted(limits):
         figure.series.append(_limit(f"P95 wanted: {limit:g} ms", [(1, limit), (20, limit)]))
+    return figure
+
+
+def _knees(runs: Sequence[Run]) -> Figure:
+    figure = Figure(
+        title="The knee",
+        says="P95 of each trial, by how many requests were due a second.",
+        x="req/s",
+        y="ms",
+        log_y=True,
+    )
+    for number, run in enumerate(runs):
+        trials = [trial for trial in (run.knee.trials if run.knee else ()) if trial.p95_ms is not None]
+        for colour, name in enumerate(("kept", "not kept")):
+            points = {trial.rate_per_s: trial.p95_ms for trial in trials if bool(trial.refusal) == bool(colour)}
+            if points:
+                figure.series.append(_series(name, points.items(), colour, runs, number))
+    rates = [x for one in figure.series for x in one.x]
+    limits = {line.wanted for run in runs for line in run.lines if line.metric == "cached_p95_ms"}
+    for limit in sorted(limits if rates else ()):
+        figure.series.append(_limit(f"P95 wanted: {limit:g} ms", [(min(rates), limit), (max(rates), limit)]))
     return figure
 
 

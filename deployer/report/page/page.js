@@ -15,6 +15,9 @@
   const RARITIES = [1, 2, 10, 20, 100, 1000, 10000];
   const short = (value) => (value >= 10000 ? +(value / 1000).toFixed(1) + "k" : String(+value.toPrecision(4)));
 
+  const along = (figure, x) => (figure.x === "rarity" ? percentile(x) : x + (figure.x === "s" ? " s" : "/s"));
+  const NAMES = { rarity: "percentile", s: "time", "req/s": "due" };
+
   const axis = (now, more) => ({ stroke: now.dim, grid: { stroke: now.rule, width: 1 }, ticks: { stroke: now.rule, width: 1 }, ...more });
 
   const xAxis = (figure, now) =>
@@ -24,7 +27,7 @@
           values: (_plot, splits) => splits.map(percentile),
           filter: (_plot, splits) => splits,
         })
-      : axis(now, { values: (_plot, splits) => splits.map((one) => one + " s") });
+      : axis(now, { values: (_plot, splits) => splits.map((one) => along(figure, one)) });
 
   const options = (figure, width, now) => ({
     width,
@@ -43,13 +46,13 @@
       }),
     ],
     series: [
-      { label: figure.x === "rarity" ? "percentile" : "time", value: (_plot, x) => (x == null ? "" : figure.x === "rarity" ? percentile(x) : x + " s") },
+      { label: NAMES[figure.x], value: (_plot, x) => (x == null ? "" : along(figure, x)) },
       ...figure.series.map((one) => ({
         label: one.name,
         stroke: one.is_limit ? now.missed : now.colours[one.colour % now.colours.length],
         dash: one.dashed ? [6, 4] : undefined,
         width: one.is_limit ? 1 : 2,
-        points: { show: one.x.length < 3 && !one.is_limit },
+        points: { show: !one.is_limit && (one.x.length < 3 || figure.x === "req/s") },
         spanGaps: true,
         value: (_plot, y) => (y == null ? "" : short(y) + " " + figure.y),
       })),

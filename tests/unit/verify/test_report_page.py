@@ -236,3 +236,19 @@ def test_what_is_waited_for_and_who_used_the_processors_is_plotted():
     assert (nginx["name"], set(nginx["y"])) == ("nginx", {25})
     assert "disk busy" in {series["name"] for series in plots["Processors"]}
     assert "What is waited for" not in {plot["title"] for plot in figures.of([Run.of(document())])}
+
+
+def test_the_search_for_the_knee_is_plotted_by_its_rates():
+    told = document()
+    rates = [(900, 20.0, ""), (990, 31.0, ""), (1089, 400.0, "P95"), (1089, 380.0, "P95"), (1200, None, "no answer")]
+    trials = [{"rate_per_s": rate, "p95_ms": p95_ms, "refusal": refusal} for rate, p95_ms, refusal in rates]
+    told["knee"] = {"path": "/", "kept_per_s": 990, "failed_per_s": 1089, "trials": trials}
+    [knee] = [plot for plot in figures.of([Run.of(told)]) if plot["title"] == "The knee"]
+    assert knee["x"] == "req/s"
+    lines = {series["name"]: (series["x"], series["y"]) for series in knee["series"]}
+    assert lines == {
+        "kept": ([900, 990], [20, 31]),
+        "not kept": ([1089], [380]),
+        "P95 wanted: 200 ms": ([900, 1089], [200, 200]),
+    }
+    assert "The knee" not in {plot["title"] for plot in figures.of([Run.of(document())])}
