@@ -45,13 +45,15 @@ class Done:
         came_from: Address that the login came from; None: not known.
         began: When it began, UTC, ISO 8601.
         ended: When it ended.
-        outcome: ``committed``, ``untouched`` or ``restored``.
+        outcome: ``committed``, ``untouched`` or ``restored``; ``set`` where settings of a running server were changed
+            without a transaction.
         problem: Why it was not committed.
         back_to: Transaction that it went back to, if it was a way back.
         files: Paths that it replaced.
         units: What was done to which units.
         releases: Releases that came with it.
         databases: How each database stands that it ran a migration on, in words.
+        settings: What was set in a running server, former value and new one.
         is_live: Whether it is the last that was committed.
         is_on_record: Whether the host can go back to it.
     """
@@ -69,6 +71,7 @@ class Done:
     units: tuple[str, ...]
     releases: tuple[str, ...]
     databases: tuple[str, ...]
+    settings: tuple[str, ...]
     is_live: bool
     is_on_record: bool
 
@@ -228,6 +231,7 @@ def _done(line: Mapping[str, Any]) -> Done:
         units=texts("units"),
         releases=texts("releases"),
         databases=texts("databases"),
+        settings=texts("settings"),
         is_live=bool(line.get("live")),
         is_on_record=bool(line.get("on_record")),
     )

@@ -6,11 +6,14 @@ back when all are set, since some servers take a value with a warning and keep t
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from . import mysqlclient
+from . import durable, mysqlclient, origin, places
+from .journal import timestamp
 from .lock import Lock
 from .refusal import Refusal
 
@@ -47,14 +50,36 @@ def run(request: Document) -> Document:
     for name, value in wanted:
         if not _NAME.fullmatch(name) or not (_NUMBER.fullmatch(value) or _WORD.fullmatch(value)):
             raise Refusal("fault", f"not a setting: {name!r} = {value!r}")
-    lock = Lock.acquire(str(request.get("who", "")), "tune-mysql", float(request.get("wait_s", 1.0)))
+    who = str(request.get("who", ""))
+    lock = Lock.acquire(who, "tune-mysql", float(request.get("wait_s", 1.0)))
+    began = timestamp()
     try:
-        return {"set": _set_all(wanted)}
+        return {"set": _set_all(wanted, lambda done: _audit(who, began, "set", done))}
+    except Refusal as error:
+        if error.state != "untouched":
+            with contextlib.suppress(OSError):  # what the server is like now matters more
+                _audit(who, began, error.state, [name for name, _ in wanted], error.message)
+        raise
     finally:
         lock.release()
 
 
-def _set_all(wanted: Sequence[Tuple[str, str]]) -> List[Document]:
+def _audit(who: str, began: str, outcome: str, settings: Sequence[str], problem: str = "") -> None:
+    """Add a line to the audit log: what was set has no transaction, as no file of the host changed with it."""
+    line = {
+        "transaction": None,
+        "who": who,
+        **origin.of_this_login(),
+        "began": began,
+        "ended": timestamp(),
+        "outcome": outcome,
+        "problem": problem,
+        "settings": list(settings),
+    }
+    durable.append_line(places.at(places.AUDIT), json.dumps(line, sort_keys=True))
+
+
+def _set_all(wanted: Sequence[Tuple[str, str]], audit: Callable[[Sequence[str]], None]) -> List[Document]:
     before = mysqlclient.variables(TIMEOUT_S)
     missing = [name for name, _ in wanted if name not in before]
     if missing:
@@ -70,6 +95,10 @@ def _set_all(wanted: Sequence[Tuple[str, str]]) -> List[Document]:
         if wrong:
             warned = "; ".join(f"{name}: {text}" for name, text in said.items() if text)
             raise Refusal("activation", f"the server took it, and did not do it: {'; '.join(wrong)}", detail=warned)
+        try:
+            audit([f"{name} {former} -> {now[name]}" for name, former in tried])
+        except OSError as error:
+            raise Refusal("disk_full", f"the audit log cannot be written: {error}") from error
     except Refusal as error:
         raise _returned(error, tried) from error
     return [

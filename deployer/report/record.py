@@ -14,7 +14,7 @@ from deployer.record import Done, History
 HISTORY_SCHEMA = "deployer/history/1"
 RECOVER_SCHEMA = "deployer/recover/1"
 
-_COLOURS = {"committed": "green", "restored": "yellow", "untouched": "dim"}
+_COLOURS = {"committed": "green", "set": "green", "restored": "yellow", "untouched": "dim"}
 
 
 def print_history(console: Console, host: str, history: History) -> None:
@@ -69,6 +69,8 @@ def recover_document(host: str, settled: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _what(done: Done) -> str:
+    if done.outcome == "set":
+        return ", ".join(done.settings)
     if done.outcome != "committed":
         return "; ".join([done.problem.partition("\n")[0][:100], *done.databases])
     parts = [f"back to {done.back_to}"] if done.back_to else []

@@ -59,6 +59,19 @@ def test_a_setting_that_the_server_does_not_do_gives_all_their_former_values_bac
     with session(entry) as host, pytest.raises(RolledBack, match="former value"):
         host.agent.call({"op": "mysqlset", "settings": settings, "who": "a test"})
     assert (variable(site, "sort_buffer_size"), variable(site, "innodb_buffer_pool_size")) == former
+    told = json.loads(site.host.sh("tail -n 1 /var/lib/deployer/audit.jsonl"))
+    assert (told["outcome"], told["who"], told["login"]) == ("restored", "a test", site.user)
+    assert "innodb_buffer_pool_size" in told["settings"]
+
+
+def test_what_was_set_without_a_transaction_stands_in_the_history(site: Site) -> None:
+    site.host.sh("mariadb -e 'SET GLOBAL sort_buffer_size = 8388608'")
+    assert not tuned(site, "--apply")["applied"]["left"]
+    told = site.run("history", "--json")
+    newest = json.loads(told.stdout)["transactions"][0]
+    assert (newest["outcome"], newest["transaction"], newest["live"]) == ("set", "", False)
+    assert newest["settings"] == [f"sort_buffer_size 8388608 -> {variable(site, 'sort_buffer_size')}"]
+    assert "sort_buffer_size 8388608" in site.run("history").stdout
 
 
 def test_a_file_that_is_read_later_is_named_and_not_pretended_away(site: Site) -> None:
