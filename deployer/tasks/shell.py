@@ -17,7 +17,7 @@ from deployer.errors import DeployerError, UsageError
 from deployer.inventory import Entry, Inventory, load_inventory
 from deployer.report.error import error_document
 from deployer.report.terminal import ResultsLostError, print_document, talk_console
-from deployer.tasks.declared import INTERRUPTED
+from deployer.tasks.ending import both_ways, code_of
 from deployer.tasks.options import RANGES, as_task
 
 DEFAULT_INVENTORY = "inventories"
@@ -37,15 +37,16 @@ def task(function: Callable[..., int | None]) -> Any:
         try:
             try:
                 _check_ranges(options)
-                code = function(*arguments, **options) or 0
+                with both_ways():
+                    code = function(*arguments, **options) or 0
             except DeployerError as error:
                 code = error.exit_code
                 print_error(error)
                 if options.get("json"):
                     print_document(error_document(error))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             talk_console().print("interrupted; a deploy that was under way is undone by the host itself")
-            code = INTERRUPTED
+            code = code_of(interrupt)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
             code = code or READER_GONE

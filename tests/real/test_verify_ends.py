@@ -104,7 +104,10 @@ def test_memory_that_runs_out_ends_it(site: Site) -> None:
     assert run.code == 7
 
 
-def test_ctrl_c_leaves_nothing_running_anywhere(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("number", "expected"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+def test_ctrl_c_leaves_nothing_running_anywhere(number: signal.Signals, expected: int, site: Site) -> None:
     site.write()
     process = subprocess.Popen(
         site.argv("verify", "--json", "--quick"),
@@ -123,7 +126,7 @@ def test_ctrl_c_leaves_nothing_running_anywhere(site: Site) -> None:
         children = children_of(process.pid)
         assert any("loadgen" in argv for argv in children.values()), children
         assert int(site.host.sh("ss -Htn state established sport = :443 | wc -l")) > 100
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         began = time.monotonic()
         talk, code = process.stderr.read(), process.wait(20)
         took_s = time.monotonic() - began
@@ -131,7 +134,7 @@ def test_ctrl_c_leaves_nothing_running_anywhere(site: Site) -> None:
         process.kill()
         process.wait()
         process.stderr.close()
-    assert code == 130, talk
+    assert code == expected, talk
     assert took_s < 5
     assert "Traceback" not in talk
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []

@@ -48,8 +48,10 @@ from deployer.report import (
     tunemysql as tunemysql_report,
 )
 from deployer.tasks import namespace
+from deployer.tasks.declared import INTERRUPTED
+from deployer.tasks.ending import TERMINATED
 from deployer.tasks.hosts import CHANGES_PENDING
-from deployer.tasks.shell import INTERRUPTED, READER_GONE
+from deployer.tasks.shell import READER_GONE
 from deployer.verify import HostSamples, Verdict, VerifyTarget, report as verify_report
 
 ROOT = Path(__file__).parents[3]
@@ -147,7 +149,7 @@ def test_every_exit_code_stands_in_the_table():
     kinds = [errors.DeployerError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-    codes = {kind.exit_code for kind in kinds} | {0, CHANGES_PENDING, INTERRUPTED, READER_GONE}
+    codes = {kind.exit_code for kind in kinds} | {0, CHANGES_PENDING, INTERRUPTED, TERMINATED, READER_GONE}
     rows = {int(code) for code in re.findall(r"^\| (\d+) \|", JSON_PAGE, re.MULTILINE)}
     assert rows == codes
 
