@@ -33,6 +33,7 @@ from deployer.wanted import (
     UserWanted,
     Validator,
     Wanted,
+    mask,
     together,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "UserWanted",
     "Validator",
     "Wanted",
+    "mask",
     "together",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -47,6 +47,21 @@ class LinkWanted:
     target: str | None
     reloads: tuple[str, ...] = ()
     restarts: tuple[str, ...] = ()
+
+
+#: Where units of the administrator are, and with them ours.
+UNIT_FOLDER = "/etc/systemd/system/"
+_NOTHING = "/dev/null"
+
+
+def mask(unit: str) -> LinkWanted:
+    """Want that a package's unit never starts, whatever an upgrade of the package enables."""
+    return LinkWanted(path=f"{UNIT_FOLDER}{unit}", target=_NOTHING)
+
+
+def masked(links: Iterable[LinkWanted]) -> tuple[str, ...]:
+    """Name the units that never start."""
+    return tuple(link.path.removeprefix(UNIT_FOLDER) for link in links if link.target == _NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,6 +222,9 @@ def _activations(
     # last of all, when ports and memory are free: servers without our settings, and what had been stopped
     for unit in theirs:
         if unit in before or states[unit]["active"] not in RUNNING:
+            served = unit[: -len(".socket")] + ".service" if unit.endswith(".socket") else ""
+            if served in theirs and served in before:
+                chosen.append({"kind": "stop", "unit": served})  # it is started behind its socket
             enable = ran_before[unit]["enabled"] in unitreturn.ENABLED
             chosen.append({"kind": "unit", "unit": unit, "action": "restart", "enable": enable})
     return chosen

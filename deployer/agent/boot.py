@@ -32,12 +32,12 @@ def on(unit: str) -> None:
 
 
 def off(unit: str) -> None:
-    """Keep a unit from starting at boot. Its file may be gone, and somebody may have done so before.
+    """Keep a unit from starting at boot. Its file may be gone or masked, and somebody may have done so before.
 
     Raises:
         Refusal: systemd refuses.
     """
-    if unitstate.show([unit])[unit]["load"] != "not-found":
+    if unitstate.show([unit])[unit]["load"] not in ("not-found", "masked"):
         systemctl.order("disable", "--quiet", unit)
     else:
         links = glob.glob(f"{places.at(UNIT_FOLDER)}/*.wants/{unit}")

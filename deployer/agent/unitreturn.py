@@ -49,7 +49,7 @@ def disable_what_packages_enabled(journal: Journal, attempt: Attempt) -> None:
     """Disable units that were not enabled before, be it by an activation or by a package that came."""
     units: dict[str, Any] = journal.doc["units"]
     for unit, now in unitstate.show(units).items():
-        if now["enabled"] in ENABLED and units[unit]["enabled"] not in ENABLED:
+        if now["enabled"] in (*ENABLED, "masked") and units[unit]["enabled"] not in (*ENABLED, "masked"):
             attempt(
                 partial(boot.off, unit),
                 f"{unit} cannot be disabled",
@@ -85,6 +85,9 @@ def start_what_ran(
                 candidate.let_go(unit)
                 verb = "start"  # what it reads is the old again; a restart would cut visitors whom it has just taken
             say(f"{verb} {unit}")
+            served = _in_its_way(unit)
+            if served:  # a service that runs with addresses of its own
+                attempt(partial(swaps.stop, served), f"{served} cannot be stopped", f"systemctl stop {served}")
             if not is_to_run(was):
                 try:
                     systemctl.order(verb, unit)
@@ -96,6 +99,21 @@ def start_what_ran(
                 f"{unit} cannot be started",
                 f"systemctl {verb} {unit}",
             )
+            if served:
+                attempt(
+                    partial(systemctl.order, "start", served),
+                    f"{served} cannot be started",
+                    f"systemctl start {served}",
+                )
+
+
+def _in_its_way(unit: str) -> str:
+    """Name the service for which a socket cannot start: systemd starts none for a service that runs."""
+    if not unit.endswith(".socket"):
+        return ""
+    served = unit[: -len(".socket")] + ".service"
+    states = unitstate.show([unit, served])
+    return served if states[unit]["active"] not in RUNNING and states[served]["active"] in RUNNING else ""
 
 
 def unhealthy(units: list[str]) -> list[str]:

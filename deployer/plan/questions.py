@@ -8,6 +8,7 @@ from typing import Any
 from deployer.plan.desired import items, placed
 from deployer.release import Release
 from deployer.render import Rendered
+from deployer.wanted import masked
 
 
 def questions(
@@ -24,7 +25,7 @@ def questions(
     wanted = rendered.wanted
     own = placed(rendered, releases)
     all_items = items(rendered, own)
-    units = [unit.unit for unit in wanted.units]
+    units = [*(unit.unit for unit in wanted.units), *masked(rendered.links)]
     others = [unit for item in all_items for unit in (*item.reloads, *item.restarts)]
     return {
         "op": "observe",

@@ -13,12 +13,13 @@ from deployer.plan.changes import Change, Verb
 from deployer.plan.desired import Item
 from deployer.plan.probes import candidate_of, ready_of
 from deployer.render import Rendered
-from deployer.wanted import CommandWanted, DatabaseWanted, StoreWanted
+from deployer.wanted import UNIT_FOLDER, CommandWanted, DatabaseWanted, StoreWanted, masked
 
 RUNS = ("active", "reloading")
 ENABLED = ("enabled", "enabled-runtime", "static", "generated", "alias", "indirect")
-UNIT_FOLDER = "/etc/systemd/system/"
 COMMAND_TIMEOUT_S = 240
+#: Of a unit that is masked.
+IS_MASKED = "never starts from now on: it would hand its service addresses that the config does not name"
 #: Of a database that somebody made by hand.
 IS_USED = "it is there and is used as it is: tables stay, its user gets the app's password too"
 
@@ -54,6 +55,10 @@ def unit_actions(
         if unit not in not_to_start:  # the system's own, such as journald: nothing to enable or to record
             activations.append({"kind": "unit", "unit": unit, "action": "restart", "enable": False})
             changes.append(Change("unit", "restart", unit, _because(unit, moved)))
+    masks = [unit for unit in masked(rendered.links) if _is_to_stop(unit, moved, seen)]
+    activations += [{"kind": "stop", "unit": unit} for unit in masks]
+    changes += [Change("unit", "stop", unit, IS_MASKED) for unit in masks]
+    opened = {served_by(unit): unit for unit in masks if seen["units"].get(unit, {}).get("active") in RUNS}
     for wanted in rendered.wanted.units:
         unit = wanted.unit
         commands = [command for command in rendered.wanted.commands if command.before == unit]
@@ -62,7 +67,9 @@ def unit_actions(
                 activations.append(_command(command, rendered, work_mib))
                 changes.append(Change("command", "run", command.name, " ".join(command.argv[1:])))
         verb, because = _verb(unit, moved, hashes[unit], seen, is_socket=wanted.listens)
-        served = unit.removesuffix(".socket") + ".service"
+        if unit in opened and verb != "start":
+            verb, because = "restart", f"listens where {opened[unit]} did"
+        served = served_by(unit)
         if wanted.listens and verb == "start" and seen["units"].get(served, {}).get("active") in RUNS:
             # it has listened on a port until now; systemd starts no socket for a service that runs
             activations.append({"kind": "stop", "unit": served})
@@ -158,6 +165,17 @@ def _sockets_of(template: str, ours: Iterable[str]) -> Iterator[str]:
         unit = path.removeprefix(UNIT_FOLDER).partition("/")[0]
         if unit.startswith(template) and unit.endswith(".service.d"):
             yield unit.removesuffix(".service.d") + ".socket"
+
+
+def _is_to_stop(unit: str, moved: Sequence[Item], seen: Mapping[str, Any]) -> bool:
+    """Say whether a masked unit runs, or is masked by this deploy: a package may have enabled it, or be about to."""
+    path = UNIT_FOLDER + unit
+    return any(item.path == path for item in moved) or seen["units"].get(unit, {}).get("active") in RUNS
+
+
+def served_by(unit: str) -> str:
+    """Name the service that a socket starts."""
+    return unit.removesuffix(".socket") + ".service"
 
 
 def started_by(unit: str) -> str:

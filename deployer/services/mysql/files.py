@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.budget import HostBudget
 from deployer.declaration import Declaration
 from deployer.links import Access
-from deployer.service import DatabaseWanted, FileWanted, SecretWanted, StoreWanted, UnitWanted, Wanted
+from deployer.service import DatabaseWanted, FileWanted, SecretWanted, StoreWanted, UnitWanted, Wanted, mask
 from deployer.services.mysql.flavours import flavour_of
 from deployer.services.mysql.settings import TAKER, settings_of
 
@@ -44,6 +44,7 @@ def wanted(declaration: Declaration, _budget: HostBudget) -> Wanted:
                 restarts=(flavour.unit,),
             ),
         ),
+        links=(mask(flavour.socket_unit),) if flavour.socket_unit else (),
         units=(UnitWanted(unit=flavour.unit, taker=TAKER),),
         databases=tuple(databases),
         stores=tuple(

@@ -30,6 +30,8 @@ class Flavour:
         title: Its name for people.
         package: Debian's or Ubuntu's package.
         unit: Its unit.
+        socket_unit: Socket of its package that would start it, and hand it addresses that our config does not name;
+            empty if there is none.
         config: Where its config goes: the last file that it reads.
         template: What the config is made from.
         written: Paths that its unit must be able to write to, besides its data; ``-`` before one that may be missing.
@@ -53,6 +55,7 @@ class Flavour:
     title: str
     package: str
     unit: str
+    socket_unit: str
     config: str
     template: str
     written: tuple[str, ...]

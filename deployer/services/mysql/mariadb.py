@@ -62,6 +62,8 @@ MARIADB = Flavour(
     title="MariaDB",
     package="mariadb-server",
     unit="mariadb.service",
+    # Debian 12's 10.11.18 enables it: port 3306 of every address, whatever bind-address and skip-networking say
+    socket_unit="mariadb.socket",
     config="/etc/mysql/mariadb.conf.d/90-deployer.cnf",
     template="mysql/mariadb.cnf.j2",
     written=("/run/mysqld", "-/var/log/mysql"),

@@ -82,6 +82,7 @@ MYSQL = Flavour(
     title="MySQL",
     package="mysql-server",
     unit="mysql.service",
+    socket_unit="",
     # behind the package's own mysqld.cnf, which sets some of the same
     config="/etc/mysql/mysql.conf.d/zz-deployer.cnf",
     template="mysql/mysql.cnf.j2",

@@ -20,6 +20,7 @@ from deployer.plan.units import unwanted_units
 from deployer.release import Release
 from deployer.render import Rendered, render
 from deployer.service import HttpProbe, SysctlWanted, UnitWanted, Wanted, together
+from deployer.wanted import masked
 
 DECLARATION = host()
 RENDERED = render(DECLARATION, allocate(DECLARATION))
@@ -29,6 +30,9 @@ def release(identifier: str = "aaaaaaaaaaaa", requirements: bytes = b"x==1 --has
     from pathlib import Path
 
     return Release("blog", identifier, b"tree", requirements, Path("requirements.lock"))
+
+
+MASKED = {"active": "inactive", "enabled": "masked"}
 
 
 def as_wanted(rendered=RENDERED, releases=None) -> dict[str, Any]:
@@ -41,7 +45,10 @@ def as_wanted(rendered=RENDERED, releases=None) -> dict[str, Any]:
         "facts": {},
         "files": {one["path"]: {key: value for key, value in one.items() if key != "path"} for one in asked["files"]},
         "units": {
-            unit: {"active": "active", "enabled": "enabled", **recorded.get(unit, {})} for unit in asked["units"]
+            unit: MASKED
+            if unit in masked(rendered.links)
+            else {"active": "active", "enabled": "enabled", **recorded.get(unit, {})}
+            for unit in asked["units"]
         },
         "packages": dict.fromkeys(asked["packages"], "1"),
         "users": dict.fromkeys(asked["users"], True),
@@ -213,6 +220,30 @@ def test_a_unit_gets_what_its_state_needs(state, action):
     assert actions(planned(seen)) == [("nginx.service", action)]
 
 
+SOCKET, LINK = "mariadb.socket", "/etc/systemd/system/mariadb.socket"
+
+
+def test_a_socket_that_a_package_may_enable_is_masked_before_its_service_starts():
+    plan = planned(empty_host())
+    assert [entry["after"] for entry in plan.document["files"] if entry["path"] == LINK] == [
+        {"kind": "link", "target": "/dev/null"}
+    ]
+    found = actions(plan)
+    assert found.index((SOCKET, "stop")) < found.index(("mariadb.service", "start"))
+
+
+def test_a_service_that_its_socket_handed_addresses_is_started_anew():
+    seen = as_wanted()
+    seen["files"][LINK] = {"kind": "absent"}
+    seen["units"][SOCKET] = {"active": "active", "enabled": "enabled"}
+    assert actions(planned(seen)) == [(SOCKET, "stop"), ("mariadb.service", "restart")]
+    seen["units"][SOCKET] = {"active": "inactive", "enabled": "enabled"}
+    assert actions(planned(seen)) == [(SOCKET, "stop")]
+    seen["files"][LINK] = {"kind": "link", "target": "/dev/null"}
+    seen["units"][SOCKET] = {"active": "active", "enabled": "masked"}
+    assert actions(planned(seen)) == [(SOCKET, "stop"), ("mariadb.service", "restart")]
+
+
 def test_a_reload_is_no_restart_and_a_restart_makes_a_reload_needless():
     seen = as_wanted()
     seen["files"]["/etc/nginx/nginx.conf"] |= {"sha256": "0"}
@@ -244,6 +275,7 @@ def test_sockets_stop_first_and_a_packages_service_goes_with_our_drop_in():
     assert actions(plan) == [
         ("logrotate.timer", "restart"),  # it looks once a day again
         ("app-blog.socket", "stop"),
+        ("mariadb.socket", "stop"),
         ("app-blog.service", "stop"),
         ("mariadb.service", "stop"),
         ("nginx.service", "stop"),
