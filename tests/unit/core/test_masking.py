@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.masking import MASK, masked
+from deployer.plan.difference import _diff
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,14 @@ def test_what_stands_beside_a_secret_can_be_read():
         f"ExecStart=/usr/bin/worker --password={MASK} --queue=mail"
     )
     assert masked("    secure_link_secret word;") == f"    secure_link_secret {MASK};"
+
+
+def test_a_difference_masks_whatever_a_line_of_theirs_begins_with():
+    before = "ExecStart=/usr/bin/worker \\\n--password=hunter2\n-- password = hunter3\n@@ password = hunter4\n"
+    shown = _diff(before, "ExecStart=/usr/bin/worker\n", "/etc/systemd/system/worker.service")
+    assert shown.startswith("--- /etc/systemd/system/worker.service (host)\n+++ /etc")
+    assert "---password=" in shown
+    assert "hunter" not in shown
 
 
 def test_a_long_line_is_no_work():
