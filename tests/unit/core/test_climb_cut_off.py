@@ -13,8 +13,9 @@ import pytest
 
 from deployer.climb import live
 from deployer.climb.candidates import candidate
-from deployer.errors import RolledBack
+from deployer.errors import HostUnknown, RolledBack, UsageError
 from deployer.inventory import Entry, load_inventory
+from deployer.tasks.climbing import evidence
 
 ROOT = Path(__file__).parents[3]
 PINS = {"apps.blog.gunicorn.workers": 1}
@@ -80,3 +81,15 @@ def test_what_was_cut_off_is_settled_before_the_host_is_looked_at(
 def test_what_the_host_took_back_is_settled(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = cut_off(entry, RolledBack("the probe failed"), monkeypatch)
     assert asked == ["plan candidate", "apply candidate", "plan before"]
+
+
+def test_a_file_that_cannot_be_written_does_not_hide_what_the_host_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    lost = tmp_path / "file" / "evidence.json"
+    with pytest.raises(HostUnknown, match="could not be brought back"), evidence(lost, dict):
+        raise HostUnknown("the host could not be brought back")
+    with pytest.raises(UsageError), evidence(lost, dict):
+        pass
+    with pytest.raises(KeyboardInterrupt), evidence(tmp_path / "evidence.json", lambda: {"ended": "interrupted"}):
+        raise KeyboardInterrupt
+    assert "interrupted" in (tmp_path / "evidence.json").read_text()
