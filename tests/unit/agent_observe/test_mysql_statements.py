@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.agent import command, mysqlclient, mysqlset, mysqlstatements
+from deployer.agent import command, mysqlclient, mysqlset, mysqlstatements, mysqlwatch
 from deployer.agent.refusal import Refusal
 
 SLOW_LOG = """\
@@ -145,3 +145,10 @@ def test_what_is_no_setting_never_reaches_a_server(setting: tuple[str, str]) -> 
     name, value = setting
     with pytest.raises(Refusal, match="not a setting"):
         mysqlset.run({"settings": [{"name": name, "value": value}]})
+
+
+def test_a_config_file_is_read_as_the_server_reads_it() -> None:
+    text = "[mysqld]\nmax-connections = 500 # more\nskip_name_resolve\nloose_x='16M'\n# y = 1\n"
+    found = dict(mysqlwatch.said(text))
+    assert (found["max_connections"], found["skip_name_resolve"], found["x"]) == ("500", "ON", "16M")
+    assert "y" not in found
