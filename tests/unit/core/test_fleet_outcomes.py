@@ -23,7 +23,7 @@ from deployer.report.fleet import deploys_report, fleet_document, print_fleet
 from deployer.report.hostlines import HostLines
 from deployer.rollout import AT_ONCE, Colour, Rollout, read_share
 from deployer.tasks import namespace
-from deployer.tasks.shell import INTERRUPTED
+from deployer.tasks.declared import INTERRUPTED
 from deployer.turns import Ended, Told, Turns, take_turns
 
 ROOT = Path(__file__).parents[3]
