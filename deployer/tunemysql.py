@@ -14,7 +14,7 @@ from typing import Any
 
 from deployer.apply import Applied, who
 from deployer.deploy import Session
-from deployer.errors import DeployerError, UsageError
+from deployer.errors import DeployerError, HostUnknown, UsageError
 from deployer.inventory import Entry
 from deployer.mysqltuning import Proposal, Tuning, question, tune
 from deployer.plan import Plan, build_plan
@@ -29,6 +29,8 @@ SET_WITHIN_S = 400.0
 OWED = "owed"
 #: After a change it is enough to read the settings, s.
 LOOK_S = 1.0
+
+_AGAIN = "run tune-mysql for this host again: it shows what runs, and what the files say"
 
 OnStep = Callable[[str, str], None]
 
@@ -126,14 +128,38 @@ def apply_tuning(
     made: tuple[Set, ...] = ()
     if not restarts:
         made = _set(host, [(one.setting, one.wanted) for one in tuning.changes if one.is_dynamic], on_step)
-    applied = None
-    if not plan.is_empty:
-        try:
-            applied = host.apply(plan, on_step)
-        except DeployerError:
-            _set(host, [(one.setting, one.former) for one in reversed(made)], on_step)
-            raise
+    applied = None if plan.is_empty else _written(host, plan, made, on_step)
     return Done(set=made, applied=applied, restarted=restarts, after=watch(host, window_s=LOOK_S))
+
+
+def _written(host: Session, plan: Plan, made: Sequence[Set], on_step: OnStep) -> Applied:
+    """Write the files; if that fails, what was set before has its former value again.
+
+    Raises:
+        HostUnknown: The former values could not be set again: the running server keeps those of its budget.
+    """
+    try:
+        return host.apply(plan, on_step)
+    except HostUnknown as error:  # the files may be the new ones, or the former: nobody knows what would fit them
+        raise HostUnknown(_kept(error.message, made), where=error.where, next_step=error.next_step) from error
+    except DeployerError as error:
+        try:
+            _set(host, [(one.setting, one.former) for one in reversed(made)], on_step)
+        except DeployerError as again:
+            message = f"{_kept(error.message, made)}: {again.message}"
+            raise HostUnknown(message, where=again.where, next_step=_AGAIN) from error
+        raise
+    except KeyboardInterrupt:
+        on_step("set", _kept("interrupted", made))
+        raise
+
+
+def _kept(message: str, made: Sequence[Set]) -> str:
+    """Say what the running server keeps, whatever became of its files."""
+    if not made:
+        return message
+    names = ", ".join(one.setting for one in made)
+    return f"{message}\n  | until its next start the server runs with what was set: {names}"
 
 
 def _set(host: Session, wanted: Sequence[tuple[str, str]], on_step: OnStep) -> tuple[Set, ...]:

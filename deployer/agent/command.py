@@ -104,10 +104,15 @@ def run(
             _kill_group(process)
         reader.join(1.0)  # a daemon that it left behind may hold the pipe open
     output = b"".join(lines)
-    text = (output if whole else output[-TAIL_BYTES:]).decode("utf-8", "replace").strip()
+    # of a whole output only line ends go: the last row of a table may end in an empty column
+    text = output.decode("utf-8", "replace").strip("\r\n") if whole else _text(output[-TAIL_BYTES:])
     if timed_out:
         text = f"{text}\n(ended after {timeout_s:.0f} s)".strip()
     return Result(-signal.SIGKILL if process.returncode is None else process.returncode, text, timed_out)
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace").strip()
 
 
 def _exists(user: str) -> bool:

@@ -63,7 +63,8 @@ class Counted:
     def __init__(self, opened: Callable[[Document], Any], about: Document) -> None:
         self._opened, self._about = opened, about
         self._session: Any = None
-        self._first: Dict[str, int] = {}
+        self._before: Dict[str, int] = {}
+        self._rose: Dict[str, int] = {}
         self._last: Optional[Document] = None
         self._asked_at = self._not_before = float("-inf")
 
@@ -85,11 +86,17 @@ class Counted:
         found["answer_ms"] = round(1000 * (time.monotonic() - now), 2)
         for name in self._session.RISING:
             if name in found:
-                # a server that was started anew counts from 0
-                first = min(self._first.setdefault(name, found[name]), found[name])
-                found[name] -= first
+                found[name] = self._risen(name, found[name])
         self._last = found
         return found
+
+    def _risen(self, name: str, now: int) -> int:
+        """Say by how much a counter rose since the beginning; of a server that was started anew it counts from 0."""
+        before = self._before.get(name, now)
+        since = now - before if now >= before else now
+        self._before[name] = now
+        self._rose[name] = self._rose.get(name, 0) + since
+        return self._rose[name]
 
     def close(self) -> None:
         """Leave it."""

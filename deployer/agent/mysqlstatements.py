@@ -32,8 +32,12 @@ SELECT 'digest', SCHEMA_NAME, LEFT(DIGEST_TEXT, 2000), COUNT_STAR, ROUND(SUM_TIM
 SUM_ROWS_SENT, SUM_NO_INDEX_USED, %s FROM performance_schema.events_statements_summary_by_digest
 WHERE SCHEMA_NAME IS NOT NULL AND DIGEST_TEXT IS NOT NULL ORDER BY SUM_TIMER_WAIT DESC LIMIT 16;
 """
-#: Texts and comments, whichever begins first.
-_TEXT = re.compile(r"('(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\")|/\*.*?\*/|--[ \t][^\n]*|#[^\n]*", re.DOTALL)
+#: Texts, names and comments, whichever begins first. One that does not end was cut, and goes to the end.
+_TEXT = re.compile(
+    r"('(?:[^'\\]|\\(?:.|\Z)|'')*(?:'|\Z)|\"(?:[^\"\\]|\\(?:.|\Z)|\"\")*(?:\"|\Z))|(`[^`]*`?)"
+    r"|/\*.*?(?:\*/|\Z)|--[ \t][^\n]*|#[^\n]*",
+    re.DOTALL,
+)
 _NUMBER = re.compile(r"(?<![\w`$])-?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w`$])")
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 _ROWS = re.compile(r"\((?:\?|\.\.\.)\)(?:\s*,\s*\((?:\?|\.\.\.)\))+")
@@ -74,7 +78,7 @@ def hottest(
 
 def digest(text: str) -> str:
     """Give a statement without its values and comments, in one line."""
-    plain = _TEXT.sub(lambda one: "?" if one[1] else " ", text)
+    plain = _TEXT.sub(lambda one: "?" if one[1] else one[2] or " ", text)
     plain = _LIST.sub("(...)", _NUMBER.sub("?", plain))
     return " ".join(_ROWS.sub("(...)", plain).split()).rstrip("; ")[:LONGEST]
 
@@ -122,8 +126,7 @@ def slow_statements(text: str) -> List[Document]:
     for entry in re.split(r"^# User@Host:", text, flags=re.MULTILINE)[1:]:
         times, named = _ENTRY.search(entry), _USE.search(entry)
         database = (named[1] or named[2]) if named else database
-        lines = [line for line in entry.splitlines()[1:] if not line.startswith(("#", "use ", "SET timestamp="))]
-        statement = "\n".join(lines).strip().rstrip(";")
+        statement = _statement_of(entry)
         if times is None or not statement or not database:
             continue
         key = (database, digest(statement))
@@ -134,6 +137,16 @@ def slow_statements(text: str) -> List[Document]:
         one["rows_examined"] += int(times[3])
         one["text"] = statement[:LONGEST] if len(statement) < LONGEST else ""
     return sorted(found.values(), key=lambda one: -one["seconds"])
+
+
+def _statement_of(entry: str) -> str:
+    """Take a statement out of what stands around it; a line of its own may begin as those do."""
+    lines = entry.split("\n")[1:]
+    while lines and lines[0].startswith(("#", "use ", "SET timestamp=")):
+        lines.pop(0)
+    while lines and (not lines[-1].strip() or lines[-1].startswith("# Time: ")):
+        lines.pop()
+    return "\n".join(lines).strip().rstrip(";")
 
 
 def _of_looks(seen: Sequence[Tuple[str, str]], samples: Mapping[Tuple[str, str], str]) -> List[Document]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from . import mysqlclient, mysqlstatements, sample, textfiles, unitstate
 from .refusal import Refusal
@@ -123,7 +123,7 @@ def _whole(text: str) -> int:
 
 
 def _at_next_start(server: str, names: Any) -> Document:
-    """Tell what all config files together say of each setting: the last file wins. And which files name it."""
+    """Tell what all config files together say of each setting: the last file wins. And what each that names it says."""
     printed = unitstate.output([PROGRAMS[server], "--print-defaults"], TIMEOUT_S) or ""
     wanted = {name for name in names if _NAME.fullmatch(name)}
     values = {}
@@ -132,13 +132,19 @@ def _at_next_start(server: str, names: Any) -> Document:
         name = _variable(option)
         if word.startswith("--") and name in wanted:
             values[name] = value[:LONGEST] or "ON"
-    files: Dict[str, List[str]] = {}
+    files: Dict[str, Dict[str, str]] = {}
     for path in sorted(glob.glob("/etc/my.cnf") + glob.glob("/etc/mysql/**/*.cnf", recursive=True)):
-        for line in textfiles.read(path).splitlines():
-            name = _variable(line.partition("=")[0].strip())
-            if name in wanted and path not in files.setdefault(name, []):
-                files[name].append(path)
-    return {name: {"value": value, "files": files.get(name, [])} for name, value in values.items()}
+        for name, value in said(textfiles.read(path)):
+            if name in wanted:
+                files.setdefault(name, {})[path] = value[:LONGEST]
+    return {name: {"value": value, "files": files.get(name, {})} for name, value in values.items()}
+
+
+def said(text: str) -> Iterator[Tuple[str, str]]:
+    """Give each setting of a config file, as the server would be told it; whatever the section."""
+    for line in text.splitlines():
+        option, _, value = line.partition("=")
+        yield _variable(option.strip()), value.partition(" #")[0].strip().strip("\"'") or "ON"
 
 
 def _variable(option: str) -> str:

@@ -13,7 +13,7 @@ Document = Dict[str, Any]
 
 CROND = "/etc/cron.d"
 CRONTABS = "/var/spool/cron/crontabs"
-_ENTRY = re.compile(r"\s*(@[a-z]+|(?:[\d*,/A-Za-z-]+\s+){4}[\d*,/A-Za-z-]+)\s+(.+)")
+_ENTRY = re.compile(r"\s*(@[a-z]+|(?:[\d*,/A-Za-z-]+\s+){4}[\d*,/A-Za-z-]+)\s+(\S.*)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 

@@ -34,8 +34,8 @@ def run(request: Document) -> Document:
         request: With ``units`` (names), and ``database`` true to ask MariaDB for its connections.
 
     Returns:
-        ``at_s``, ``cpu_ms`` and ``cpu_counted_by``, ``cpu_cores``, memory, ``tcp_in_use``, per unit its memory and
-        ``processes``, and ``database``.
+        ``at_s``, ``cpu_ms`` and ``cpu_counted_by``, ``cpu_cores``, memory, per unit its memory and ``processes``, and
+        ``database``.
     """
     kind = cgroups.version()
     names = [str(unit) for unit in request.get("units", [])]

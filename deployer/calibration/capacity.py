@@ -15,9 +15,7 @@ from typing import Literal
 
 from deployer.hardware import Hardware
 from deployer.measured import PageCost, PageKind
-
-#: TLS and TCP of a kept connection add so much to the bytes of HTTP.
-WIRE_OVERHEAD = 1.06
+from deployer.verify.ceiling import wire_bytes
 
 #: A host that is asked for all it can and got less of its processors than this shares them with somebody.
 UNDISTURBED_SHARE = 0.9
@@ -56,7 +54,9 @@ class Prediction:
     because: str
 
 
-def predict(costs: Sequence[PageCost], hardware: Hardware, page: Page, workers: int | None = None) -> Prediction | None:
+def predict(
+    costs: Sequence[PageCost], hardware: Hardware, page: Page, workers: int | None = None, *, tls: bool = True
+) -> Prediction | None:
     """Say what a host should carry of a page.
 
     Args:
@@ -64,6 +64,7 @@ def predict(costs: Sequence[PageCost], hardware: Hardware, page: Page, workers: 
         hardware: Its cores and its link.
         page: The page.
         workers: Processes that make pages anew; fewer than cores leave cores idle. None: not known.
+        tls: Whether answers are encrypted: what that and TCP take of the link counts too.
 
     Returns:
         The prediction; None: no page of this kind was measured.
@@ -79,11 +80,13 @@ def predict(costs: Sequence[PageCost], hardware: Hardware, page: Page, workers: 
     said += why
     if page.kind == "uncached" and workers is not None and workers < cores:
         said += f"; {workers} of {cores} cores may make pages, so it may be less"
-    link = float("inf")
+    link, wire = float("inf"), wire_bytes(page.kib * 1024, tls=tls)
     if hardware.bandwidth_mbit_per_s is not None:
-        link = hardware.bandwidth_mbit_per_s * 1e6 / 8 / (page.kib * 1024 * WIRE_OVERHEAD)
+        link = hardware.bandwidth_mbit_per_s * 1e6 / 8 / wire
     if link < processor:
-        said = f"{hardware.bandwidth_mbit_per_s:g} Mbit/s / 8 / {page.kib:.1f} KiB / {WIRE_OVERHEAD}"
+        said = (
+            f"{hardware.bandwidth_mbit_per_s:g} Mbit/s / 8 / {wire:.0f} bytes, of which the page is {page.kib:.1f} KiB"
+        )
     binds: Binding = "link" if link < processor else "processor"
     return Prediction(page, cpu_ms, min(processor, link), binds, bool(same), said)
 

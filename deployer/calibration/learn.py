@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 from statistics import mean
 
 from deployer.allocate import allocate
@@ -97,17 +97,21 @@ def _values(
         if settings is None:
             continue
         if bounds(declaration, f"{place}.worker_memory_mib"):
-            yield from _worker(declaration, f"{place}.worker_memory_mib", units, observed)
-        if bounds(declaration, f"{place}.request_memory_kib"):
-            yield from _request(f"{place}.request_memory_kib", units, observed)
+            is_pinned = "worker_memory_mib" in settings.model_fields_set
+            yield from _worker(declaration, f"{place}.worker_memory_mib", units, observed, is_pinned=is_pinned)
+        yield from _request(declaration, f"{place}.request_memory_kib", units, observed)
         yield from _times(declaration, place, settings, observed)
     yield from _cached(app, observed)
 
 
 def _worker(
-    declaration: Declaration, place: str, units: tuple[str, ...], observed: Observed
+    declaration: Declaration, place: str, units: tuple[str, ...], observed: Observed, *, is_pinned: bool
 ) -> Iterator[tuple[str, Measurement]]:
-    """Price a worker by the largest that was seen, and by all that the unit held: the master's growth is paid here."""
+    """Price a worker by the largest that was seen, and by all that the unit held: the master's growth is paid here.
+
+    Raises:
+        BudgetError: It held more than is believed. A lower price than that would be known to be wrong.
+    """
     seen = [
         max(*held, (look.held_mib(unit) - PRIORS.gunicorn_master_mib) / len(held))
         for look in (observed.idle, observed.settled, observed.after)
@@ -119,18 +123,38 @@ def _worker(
         return
     least, most = found
     wanted = round_up(MEMORY_MARGIN * max(seen), STEP_MIB)
-    value = min(max(wanted, round_up(least, STEP_MIB)), most)
+    if wanted > most:
+        if is_pinned:
+            return  # the user's own word counts, and what nobody believes is not written
+        raise BudgetError(
+            f"a worker held {max(seen):.0f} MiB; with a quarter more that is beyond the {most:g} MiB up to which a "
+            "measurement is believed. Nothing was written",
+            where=place,
+            next_step="if that is what it holds, write it there in the inventory; else measure again",
+        )
+    value = max(wanted, round_up(least, STEP_MIB))
     because = f"a worker held {max(seen):.1f} MiB at the most, and a quarter more"
     if value > wanted:
         because += f"; never less than half of the constant {least * 2:g}"
     yield place, Measurement(value=value, because=because)
 
 
-def _request(place: str, units: tuple[str, ...], observed: Observed) -> Iterator[tuple[str, Measurement]]:
-    grown_kib = _grown_kib(units, observed)
-    if MEMORY_MARGIN * grown_kib > PRIORS.asgi_request_kib:
-        because = f"{observed.at_once} requests at once took {grown_kib:.0f} KiB each, and a quarter more"
-        yield place, Measurement(value=ceil(MEMORY_MARGIN * grown_kib), because=because)
+def _request(
+    declaration: Declaration, place: str, units: tuple[str, ...], observed: Observed
+) -> Iterator[tuple[str, Measurement]]:
+    """Price a request by what those at once added; of a few slow ones that is mostly the app's own growth.
+
+    That growth is in the worker's price, so that no more is counted here than is believed of a request.
+    """
+    found = bounds(declaration, place)
+    wanted = ceil(MEMORY_MARGIN * _grown_kib(units, observed))
+    if found is None or wanted <= PRIORS.asgi_request_kib:
+        return
+    most = floor(found[1])
+    because = f"{observed.at_once} requests at once took {_grown_kib(units, observed):.0f} KiB each, and a quarter more"
+    if wanted > most:
+        because += f"; no more than {most} is believed"
+    yield place, Measurement(value=min(wanted, most), because=because)
 
 
 def _grown_kib(units: tuple[str, ...], observed: Observed) -> float:

@@ -9,10 +9,11 @@ from math import exp, log
 from statistics import mean
 from typing import Any, Self
 
+from deployer.apply import who
 from deployer.climb.candidates import Candidate
 from deployer.climb.statistics import Reading
 from deployer.deploy import Session, desired, session
-from deployer.errors import ConnectError, HostUntouched, LockHeld
+from deployer.errors import ConnectError, HostUntouched, LockHeld, RolledBack
 from deployer.inventory import Entry
 from deployer.measured import PageKind
 from deployer.proof import target_of
@@ -27,6 +28,8 @@ CONNECTIONS: Mapping[PageKind, int] = {"cached": 64, "uncached": 32}
 PATIENCE, PAUSE_S = 6, 10.0
 #: A transaction that was cut off returns the host within this time and frees its lock, s.
 LOCK_WAIT_S = 360.0
+#: Taking back what a dead transaction left open, s.
+SETTLED_WITHIN_S = 900.0
 
 Say = Callable[[str, str], None]
 
@@ -63,6 +66,7 @@ class LiveHost:
         self._stack = ExitStack()
         self._session: Session | None = None
         self._is: Candidate | None = None
+        self._may_be_open = False
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +104,20 @@ class LiveHost:
     def _become(self, candidate: Candidate) -> bool:
         self._is = None
         connected = self._connected(candidate)
+        if self._may_be_open:
+            # a transaction that was cut off may still be on its way back; what is seen meanwhile is of no use
+            request = {"op": "recover", "who": who(), "wait_s": LOCK_WAIT_S}
+            connected.agent.call(request, timeout_s=SETTLED_WITHIN_S + LOCK_WAIT_S)
+            self._may_be_open = False
         plan = connected.plan()
         if not plan.is_empty:
-            connected.apply(plan, self._say, wait_s=LOCK_WAIT_S)
+            self._may_be_open = True
+            try:
+                connected.apply(plan, self._say, wait_s=LOCK_WAIT_S)
+            except RolledBack:
+                self._may_be_open = False
+                raise
+            self._may_be_open = False
         self._is = candidate
         return not plan.is_empty
 

@@ -194,8 +194,8 @@ def _return(host: Host, state: Candidate, say: Say) -> None:
         host.become(state)
     except (RolledBack, HostUntouched) as error:
         raise HostUnknown(
-            f"the host could not be brought back, and runs the last candidate, committed and within its budget: "
-            f"{error.message}",
+            "the host could not be brought back: it runs what it ran before, or the last candidate, committed and "
+            f"within its budget: {error.message}",
             where=error.where,
             next_step=f"deployer deploy --host {state.entry.name}: it brings back what the inventory says",
         ) from error

@@ -131,12 +131,12 @@ def claims_table(runs: Sequence[Sequence[Finding]], commands: Mapping[str, str])
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """Say of one figure whether it is as claimed, over all runs."""
+    """Say of one figure whether it is as claimed, over all runs; one that had no figure does not speak for it."""
     known = [one.holds for one in findings if one.holds is not None]
     if not known:
         return "stated" if any(one.value is not None for one in findings) else "not measured"
-    if len(set(known)) > 1:
-        return f"in {sum(known)} of {len(known)} runs"
+    if any(known) and (not all(known) or len(known) < len(findings)):
+        return f"in {sum(known)} of {len(findings)} runs"
     return "yes" if known[0] else "no"
 
 

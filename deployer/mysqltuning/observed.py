@@ -59,6 +59,8 @@ COUNTERS = (
     "Threads_created",
     "Uptime",
 )
+#: One that is read by the server and was not found.
+UNKNOWN_FILE = "another file that the server reads"
 #: What each of the agent's own looks at the server counts in these.
 OF_A_LOOK = {"Questions": 2, "Select_scan": 1, "Created_tmp_tables": 1, "Created_tmp_disk_tables": 1}
 
@@ -116,7 +118,7 @@ class Observed:
         data_mib: InnoDB's tables and indexes, MiB.
         peaks_mib: The most that each unit has held since it was started, what the kernel caches for it included, MiB.
         at_next_start: What all config files together say of a setting.
-        named_by: The files that name a setting.
+        named_by: What each file says that names a setting.
         source: Where the statements are from: ``performance_schema``, ``slow log`` or ``looks``.
         statements: The hottest first.
     """
@@ -130,7 +132,7 @@ class Observed:
     data_mib: float
     peaks_mib: Mapping[str, float]
     at_next_start: Mapping[str, str]
-    named_by: Mapping[str, tuple[str, ...]]
+    named_by: Mapping[str, Mapping[str, str]]
     source: str
     statements: tuple[Statement, ...]
 
@@ -151,13 +153,16 @@ class Observed:
         return min(1.0, self.per_s("Innodb_buffer_pool_reads") / requests) if requests else 0.0
 
     def outranks(self, variable: str, ours: str) -> str:
-        """Name a file that is read after ours and speaks of a setting too; empty if there is none."""
-        ours_at = PurePosixPath(ours)
-        later = [
-            path
-            for path in self.named_by.get(variable, ())
-            if PurePosixPath(path).parent == ours_at.parent and path > ours
-        ]
+        """Name the file whose word on a setting counts more than ours; empty where ours counts.
+
+        All files together say something else than ours: then it is the file that says just that, wherever it lies.
+        """
+        named, ours_at = self.named_by.get(variable, {}), PurePosixPath(ours)
+        effective = self.at_next_start.get(variable)
+        if ours in named and effective is not None:
+            same = [path for path, value in named.items() if path != ours and value == effective]
+            return "" if named[ours] == effective else (same or [UNKNOWN_FILE])[-1]
+        later = [path for path in named if PurePosixPath(path).parent == ours_at.parent and path > ours]
         return later[-1] if later else ""
 
 
@@ -198,7 +203,9 @@ def observed(answer: Mapping[str, Any]) -> Observed:
             if one.get("peak_mib") is not None
         },
         at_next_start={name: str(one["value"]) for name, one in at_next_start.items()},
-        named_by={name: tuple(str(path) for path in one["files"]) for name, one in at_next_start.items()},
+        named_by={
+            name: {str(path): str(value) for path, value in one["files"].items()} for name, one in at_next_start.items()
+        },
         source=str(answer["statements"]["source"]),
         statements=tuple(_statement(one) for one in answer["statements"]["found"]),
     )

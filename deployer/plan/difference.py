@@ -14,6 +14,8 @@ from deployer.plan.desired import Item
 State = Mapping[str, Any]
 #: What is answered for us alone; a proof in a plan that is kept would let a weak secret be guessed.
 _TOLD_ONLY = ("content", "proof", "settled")
+#: The two lines that name the files; what follows may begin with the same signs.
+HEAD_LINES = 2
 COMPARED = ("sha256", "mode", "owner", "group", "target")
 
 
@@ -86,5 +88,8 @@ def _diff(before: str, after: str, path: str) -> str:
         before.splitlines(keepends=True), after.splitlines(keepends=True), f"{path} (host)", f"{path} (plan)"
     )
     # what others wrote by hand may hold a secret; our own lines hold none
-    shown = (line if line.startswith(("+", "---", "@@")) else masked(line) for line in lines)
+    shown = (
+        line if number < HEAD_LINES or line.startswith(("+", "@@")) else masked(line)
+        for number, line in enumerate(lines)
+    )
     return "".join(line if line.endswith("\n") else line + "\n" for line in shown)

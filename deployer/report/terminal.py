@@ -82,9 +82,11 @@ class _Console(Console):
 def _console(*, stderr: bool) -> Console:
     if not stderr and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a sign that a terminal lacks is no fault
-    console = _Console(stderr=stderr, highlight=False, soft_wrap=False)
+    # what is printed has parts that others wrote, as [emerg] in an error of nginx: nothing in it is a style
+    literal: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    console = _Console(stderr=stderr, soft_wrap=False, **literal)
     if not console.is_terminal:
-        console = _Console(stderr=stderr, highlight=False, width=_plain_width(), no_color=True)
+        console = _Console(stderr=stderr, width=_plain_width(), no_color=True, **literal)
     return console
 
 

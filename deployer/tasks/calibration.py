@@ -95,10 +95,10 @@ def measured_pages(measured: Measured) -> tuple[Page, ...]:
 
 def predict_all(entry: Entry, measured: Measured, pages: Sequence[Page]) -> tuple[Prediction, ...]:
     """Predict for pages that were looked at; those of a kind that was not measured are left out."""
-    app, _ = target_of(entry)
+    app, target = target_of(entry)
     workers = allocate(entry.declaration).numbers.get(app, {}).get("workers")
     count = None if workers is None else int(workers.value)
-    found = [predict(measured.pages, entry.host.hardware, page, count) for page in pages]
+    found = [predict(measured.pages, entry.host.hardware, page, count, tls=target.tls) for page in pages]
     return tuple(one for one in found if one is not None)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json as jsonlib
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from invoke.context import Context
 
 from deployer.climb import Bounds, Outcome, Search, climb
 from deployer.climb.live import LiveHost
-from deployer.errors import HostUntouched
+from deployer.errors import HostUntouched, UsageError
 from deployer.proof import check_load
 from deployer.report.climb import print_outcome, print_search, tuning_document
 from deployer.report.terminal import Steps, print_document, remark, result_console
@@ -20,6 +23,29 @@ from deployer.tasks.shell import entry_of, task
 from deployer.tasks.verification import local_vps
 
 EVIDENCE = "reports/tuning-{host}.json"
+
+
+@contextmanager
+def evidence(path: Path, document: Callable[[], dict[str, Any]]) -> Iterator[None]:
+    """Write what is known at the end, however it ends; what ended it is told before a file that cannot be written.
+
+    Raises:
+        UsageError: It cannot be written, and nothing else went wrong.
+    """
+    try:
+        yield
+    except BaseException:
+        try:
+            _write_evidence(path, document())
+        except UsageError as error:
+            remark(f"the evidence is lost: {error.message}")
+        raise
+    _write_evidence(path, document())
+
+
+def _write_evidence(path: Path, document: dict[str, Any]) -> None:
+    write(path, jsonlib.dumps(document, indent=2) + "\n")
+    remark(f"evidence: {path}")
 
 
 @task
@@ -63,14 +89,14 @@ def tune(
                     next_step=f"deployer deploy --host {entry.name}, then tune",
                 )
             bounds = Bounds(trials=trials, seconds=60.0 * minutes)
-            try:
-                climb(entry, live, bounds, say=steps.step, clock=time.monotonic, keep=keep, outcome=outcome)
-            finally:
+
+            def document() -> dict[str, Any]:
                 took_s = time.monotonic() - began
-                document = tuning_document(entry.name, outcome, started_at=started_at, duration_s=took_s)
-                write(path, jsonlib.dumps(document, indent=2) + "\n")
-                remark(f"evidence: {path}")
+                return tuning_document(entry.name, outcome, started_at=started_at, duration_s=took_s)
+
+            with evidence(path, document):
+                climb(entry, live, bounds, say=steps.step, clock=time.monotonic, keep=keep, outcome=outcome)
     if json:
-        print_document(document)
+        print_document(document())
     else:
         print_outcome(result_console(), outcome)

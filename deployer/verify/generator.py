@@ -82,11 +82,15 @@ def generate(
 def share_out(job: Mapping[str, Any], owns: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Divide a job among processes; the parts add up to the whole, and even arrivals stay even.
 
+    A burst is divided too: its parts are due at the same time, and come as seldom as the whole.
+
     Args:
         job: The whole.
-        owns: What is other in the part of each process, at least one; those beyond the connections get none.
+        owns: What is other in the part of each process, at least one; those beyond the connections, or beyond the
+            requests of a burst, get none.
     """
-    parts = max(1, min(len(owns), int(job["connections"])))
+    burst = int(job.get("burst") or 1)
+    parts = max(1, min(len(owns), int(job["connections"]), burst if burst > 1 else len(owns)))
     jobs = []
     for index, own in enumerate(owns[:parts]):
         part = {**job, **own}
@@ -97,6 +101,9 @@ def share_out(job: Mapping[str, Any], owns: Sequence[Mapping[str, Any]]) -> list
             if job.get(key) is not None:
                 part[key] = job[key] / parts
         part["offset_share"] = index / parts
+        if burst > 1:
+            part["burst"], part["offset_share"] = _part(burst, index, parts), 0.0
+            part["rate_per_s"] = job["rate_per_s"] * part["burst"] / burst
         part["seed"] = int(job.get("seed", 1)) + index
         jobs.append(part)
     return jobs

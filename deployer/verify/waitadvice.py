@@ -16,7 +16,7 @@ from deployer.compare import Column
 from deployer.declaration import Declaration
 from deployer.errors import BudgetError
 from deployer.verify.bottleneck import HOST_FULL_SHARE
-from deployer.verify.judge import capacity_phase
+from deployer.verify.judge import capacity_phase, open_phase
 from deployer.verify.measured import Measured
 from deployer.verify.verdict import Advice, Capacity, Verdict
 from deployer.verify.waits import Waits
@@ -67,7 +67,8 @@ class WaitAdviser:
             yield from self._limit(capacity, phase)
 
     def _waits(self, phase: Measured) -> Waits:
-        relaxed = next((one for one in self.verdict.phases if one.mode == "open" and one.path == phase.path), None)
+        # by its name: the cached page of a whole test may have the same path, and is asked for at rates of its own
+        relaxed = next((one for one in self.verdict.phases if one.name == open_phase(phase.path)), None)
         return Waits(phase, self.verdict.host, self.verdict.target, relaxed)
 
     def _places(self, capacity: Capacity, phase: Measured, name: str) -> Iterator[Advice]:

@@ -17,6 +17,8 @@ _SERVERS: Final = {
     "redis-server.service": "redis",
     "valkey-server.service": "valkey",
 }
+#: Of these, what a service of the inventory that holds databases is run by.
+_DATABASES: Final = {"mysql": ("mariadb", "mysql"), "postgresql": ("postgresql",)}
 _CLUSTER: Final = re.compile(r"postgresql@.+\.service")
 
 
@@ -57,9 +59,8 @@ def limits(rendered: Rendered, app: str) -> AppLimits:
     processes = count.get("workers", 1)
     form = entry.run_by(entry.runners[0]) if entry.runners else None
     has_threads = count.get("threads", 1) > 1 or getattr(form, "worker_class", None) == "sync"
-    database = next((name for name in servers(rendered) if name in ("mariadb", "mysql", "postgresql")), "")
-    if entry.database is None or entry.database.server == "sqlite":
-        database = ""
+    flavours = _DATABASES.get(rendered.declaration.database_of(app), ())
+    database = next((name for name in servers(rendered) if name in flavours), "")
     pool = processes * count.get("pool_size", 0)
     pool += sum(worker.processes * worker.pool_size for worker in entry.background.values())
     return AppLimits(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.agent import mysqlset, mysqlstatements
+from deployer.agent import command, mysqlclient, mysqlset, mysqlstatements, mysqlwatch
 from deployer.agent.refusal import Refusal
 
 SLOW_LOG = """\
@@ -47,6 +47,11 @@ SELECT 1;
             "SELECT x FROM t WHERE id IN (...) LIMIT ?",
         ),
         ("SELECT '# no comment', 7", "SELECT ?, ?"),
+        ("UPDATE t SET a = 'whole', b = 'a text that was cut where it wa", "UPDATE t SET a = ?, b = ?"),
+        ("UPDATE t SET b = 'it''s cut at a sign of its own\\", "UPDATE t SET b = ?"),
+        ('UPDATE t SET b = "cut', "UPDATE t SET b = ?"),
+        ("UPDATE t SET b = 1 /* for 'somebody", "UPDATE t SET b = ?"),
+        ("SELECT `user's name` FROM t WHERE b = 'secret'", "SELECT `user's name` FROM t WHERE b = ?"),
     ],
 )
 def test_a_digest_has_no_values(text: str, digest: str | None) -> None:
@@ -61,6 +66,28 @@ def test_the_entries_of_a_slow_log_are_added_up_by_statement() -> None:
     assert (first["rows_examined"], first["rows_sent"]) == (120_000, 2)
     assert first["text"].endswith("'b@x.example'")
     assert second["digest"] == "SELECT ?"
+
+
+def test_a_line_of_a_statement_that_looks_like_one_of_the_log_stays_in_it() -> None:
+    entry = "# Query_time: 1.0  Lock_time: 0.0  Rows_sent: 0  Rows_examined: 1\nuse blog;\nSET timestamp=1;\n"
+    text = "INSERT INTO t VALUES ('a\n# b', 'c\nuse d', 'secret');\n"
+    [one] = mysqlstatements.slow_statements(f"# User@Host: blog[blog]\n{entry}{text}# Time: 261122  0:26:00\n")
+    assert one["text"] == text.rstrip(";\n")
+    assert one["digest"] == "INSERT INTO t VALUES (...)"
+
+
+def test_the_last_row_may_end_in_an_empty_column_and_a_value_may_hold_any_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tmp_path / "mariadb"
+    client.write_text("#!/bin/sh\nprintf 'digest\\ta\\342\\200\\250b\\014c\\t1\\ndigest\\td\\t\\n'\n")
+    client.chmod(0o755)
+    monkeypatch.setitem(command.ENVIRONMENT, "PATH", str(tmp_path))
+    monkeypatch.setattr(mysqlclient, "SOCKET", str(tmp_path))
+    found = mysqlclient.rows("SELECT 1;\n", timeout_s=10.0)
+    assert found == [["digest", "a\u2028b\x0cc", "1"], ["digest", "d", ""]]
+    client.write_text("#!/bin/sh\n")
+    assert mysqlclient.rows("DO 1;\n", timeout_s=10.0) == []
 
 
 @pytest.mark.parametrize("up", ["", "/var/lib/mysql/../../.."])
@@ -118,3 +145,10 @@ def test_what_is_no_setting_never_reaches_a_server(setting: tuple[str, str]) -> 
     name, value = setting
     with pytest.raises(Refusal, match="not a setting"):
         mysqlset.run({"settings": [{"name": name, "value": value}]})
+
+
+def test_a_config_file_is_read_as_the_server_reads_it() -> None:
+    text = "[mysqld]\nmax-connections = 500 # more\nskip_name_resolve\nloose_x='16M'\n# y = 1\n"
+    found = dict(mysqlwatch.said(text))
+    assert (found["max_connections"], found["skip_name_resolve"], found["x"]) == ("500", "ON", "16M")
+    assert "y" not in found

@@ -62,6 +62,12 @@ def test_cron_is_told_without_arguments_and_variables():
     assert surveycron.read("/x", "1 2 * * 1-5 'hunter2'", "ann")[0]["program"] == ""
 
 
+def test_a_cron_entry_without_a_program_is_none():
+    assert surveycron.read("/etc/cron.d/site", "* * * * *  \n@daily \t \n* * * * * root  \n", "") == [
+        {"file": "/etc/cron.d/site", "line": 3, "when": "* * * * *", "user": "root", "program": ""}
+    ]
+
+
 def test_only_settings_of_the_server_are_read_and_the_order_of_files_is_told():
     first = "[client]\npassword = hunter2\n[mysqld]\nmax-connections=7 # more\n"
     text = first + "!includedir /x\n[mariadb-10.11]\nloose_a = 'b'"

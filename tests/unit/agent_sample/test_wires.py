@@ -315,15 +315,15 @@ class TestServers:
         return found
 
     def test_what_only_rises_is_told_as_what_came_since(self, tmp_path, clock):
-        asked = iter([100, 140, 20])
+        asked = iter([100, 140, 20, 60])
         with speaking(tmp_path / "s", Mysqld(lambda text: mariadb(text, lambda: next(asked)))) as path:
             servers = counting.Servers({"mariadb": {"socket": path}, "somebody": {}})
             found = []
-            for _ in range(3):
+            for _ in range(4):
                 found.append(servers.sample()["mariadb"])
                 clock.now_s += 1
             servers.close()
-        assert [one["questions"] for one in found] == [0, 40, 0], "one that was started anew counts from 0"
+        assert [one["questions"] for one in found] == [0, 40, 60, 100], "one that was started anew counts from 0"
         assert "answer_ms" in found[0]
 
     def test_it_is_not_asked_more_than_once_a_second(self, tmp_path, clock):

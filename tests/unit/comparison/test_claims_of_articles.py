@@ -59,6 +59,8 @@ def test_verdicts():
     assert verdict([one(200, ">=", 187), one(150, ">=", 187)]) == "in 1 of 2 runs"
     assert verdict([one(150)]) == "stated"
     assert verdict([one(None, ">=", 187)]) == "not measured"
+    assert verdict([one(200, ">=", 187), one(None, ">=", 187)]) == "in 1 of 2 runs", "that run had errors"
+    assert verdict([one(150, ">=", 187), one(None, ">=", 187)]) == "no"
 
 
 def test_the_table_has_every_run_once_and_a_command_for_each_claim():

@@ -197,6 +197,29 @@ def test_a_light_load_never_makes_a_request_cheaper_but_may_make_it_dearer() -> 
     assert learned(dear)[REQUEST] == 80
 
 
+def test_what_is_written_is_believed_when_it_is_read(tmp_path: Path) -> None:
+    """Two requests at once, for a slow page, and an app that grew by 5 MiB meanwhile: 2560 KiB each."""
+    grown = seen(settled=look(36.0), after=look(41.0), at_once=2)
+    large = host(memory_mib=4096)
+    found = learn(large, "blog", (UNIT,), grown, "2026-11-22").measured
+    assert found.values[REQUEST].value == 16 * PRIORS.asgi_request_kib
+    assert "2048 KiB each" in found.values[REQUEST].because
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured/test1.yml").write_text(text(found))
+    assert read_measured(tmp_path, "test1", large) == found
+
+
+def test_a_worker_that_held_more_than_is_believed_is_not_priced_lower() -> None:
+    huge = look(2000.0)
+    observed = seen(idle=huge, settled=huge, after=huge)
+    with pytest.raises(BudgetError, match=r"a worker held 2000 MiB.*Nothing was written") as raised:
+        learned(observed, memory_mib=16384)
+    assert raised.value.where == WORKER
+    pinned = gunicorn(worker_memory_mib=2100)
+    values = learned(observed, memory_mib=16384, apps={"blog": app(gunicorn=pinned)})
+    assert WORKER not in values
+
+
 def test_computing_is_the_mean_of_pages_made_anew_and_a_tenth() -> None:
     assert learned(seen())[COMPUTE] == pytest.approx(1.65)
 

@@ -50,8 +50,16 @@ def test_a_page_from_the_cache_costs_what_others_from_there_cost_whatever_it_cos
 def test_a_thin_link_ends_first() -> None:
     found = predicted(Page("/", "cached", 15.0, 0.3), bandwidth_mbit_per_s=3.0)
     assert found.binds == "link"
-    assert found.req_per_s == pytest.approx(3e6 / 8 / (15 * 1024 * 1.06))
-    assert "3 Mbit/s" in found.because
+    assert found.req_per_s == pytest.approx(3e6 / 8 / (15 * 1024 + 22 + 11 * 66))
+    assert "3 Mbit/s / 8 / 16108 bytes, of which the page is 15.0 KiB" in found.because
+
+
+@pytest.mark.parametrize(("tls", "bytes_each"), [(True, 200 + 22 + 66), (False, 200 + 66)])
+def test_of_a_short_answer_what_is_around_it_fills_the_link(*, tls: bool, bytes_each: int) -> None:
+    thin = Hardware(cpu_cores=1, memory_mib=1024, bandwidth_mbit_per_s=3.0)
+    found = predict(COSTS, thin, Page("/", "cached", 200 / 1024, 0.3), tls=tls)
+    assert found is not None
+    assert found.req_per_s == pytest.approx(3e6 / 8 / bytes_each)
 
 
 def test_fewer_workers_than_cores_are_said() -> None:

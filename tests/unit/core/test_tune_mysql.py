@@ -158,20 +158,27 @@ def test_a_mysql_whose_chunks_do_not_make_up_the_pool_waits_for_a_restart() -> N
         assert found.is_dynamic is not waits
 
 
-def test_a_file_that_is_read_later_and_says_otherwise_is_named(rendered: Rendered) -> None:
+@pytest.mark.parametrize(
+    ("files", "outranked_by"),
+    [
+        ({"99-tips.cnf": "500", "90-deployer.cnf": "20"}, "99-tips.cnf"),
+        ({"50-server.cnf": "500", "90-deployer.cnf": "500"}, ""),  # ours says so too: somebody has changed it
+        ({"../my.cnf": "500", "90-deployer.cnf": "20"}, "../my.cnf"),  # behind the line that includes the folders
+        ({"90-deployer.cnf": "20"}, "another file that the server reads"),
+        ({"50-server.cnf": "500"}, ""),  # ours is not written yet, and is read after that one
+        ({"99-tips.cnf": "500"}, "99-tips.cnf"),
+    ],
+)
+def test_a_file_that_is_read_later_and_says_otherwise_is_named(
+    rendered: Rendered, files: dict[str, str], outranked_by: str
+) -> None:
     folder = "/etc/mysql/mariadb.conf.d"
-    for other, outranks in ((f"{folder}/99-tips.cnf", True), (f"{folder}/50-server.cnf", False)):
-        files = [other, f"{folder}/90-deployer.cnf"]
-        tuning = tune(
-            rendered,
-            answer(
-                rendered,
-                max_connections="500",
-                at_next_start={"max_connections": {"value": "500", "files": files}},
-            ),
-        )
-        [one] = tuning.changes
-        assert one.outranked_by == (other if outranks else "")
+    said = {f"{folder}/{name}": value for name, value in files.items()}
+    next_start = {"max_connections": {"value": "500", "files": said}}
+    tuning = tune(rendered, answer(rendered, max_connections="500", at_next_start=next_start))
+    [one] = tuning.changes
+    assert one.outranked_by.removeprefix(f"{folder}/") == outranked_by
+    assert list(tuning.outranked) == (["max_connections"] if outranked_by else [])
 
 
 STARVING = {

@@ -1,7 +1,7 @@
 """How sure a figure is: intervals that hold the truth, and are wider where answers come in bursts."""
 
 import random
-from statistics import mean
+from statistics import mean, stdev
 
 import pytest
 from samples_of_load import measured
@@ -81,6 +81,16 @@ def test_a_rate_is_as_sure_as_its_seconds_are_alike():
     assert mean((found.low, found.high)) == pytest.approx(200)
     assert of_rate(measured("cached", seconds=tuple(seconds[:2]))) is None
     assert of_rate(measured("cached")) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "quantile"), [(3, 4.303), (11, 2.228), (12, 2.201), (16, 2.131), (17, 2.120), (31, 2.042), (61, 2.000)]
+)
+def test_the_quantiles_are_those_of_the_tables(seconds, quantile):
+    counts = [100 + 10 * (index % 2) for index in range(seconds)]
+    found = of_rate(measured("cached", req_per_s=100.0, seconds=tuple(second(each, 1, 2, 3) for each in counts)))
+    error = stdev(counts) / seconds**0.5 / mean(counts)
+    assert (found.high - 100) / 100 / error == pytest.approx(quantile, abs=0.012)
 
 
 def test_what_never_happened_may_still_happen_three_times_in_so_many():

@@ -3,6 +3,7 @@
 import pytest
 
 from deployer.verify.generator import share_out
+from deployer.verify.loadgen import _arrivals
 
 JOB = {"mode": "open", "connections": 10, "duration_s": 5.0, "rate_per_s": 100.0, "opened_per_s": 250, "path": "/"}
 
@@ -38,3 +39,21 @@ def test_the_job_itself_is_left_alone():
     before = dict(JOB)
     share_out(JOB, [{}, {}])
     assert before == JOB
+
+
+@pytest.mark.parametrize(("cores", "burst"), [(1, 5), (2, 5), (3, 32), (8, 2)])
+def test_the_parts_of_a_burst_are_due_together_and_as_seldom(cores, burst):
+    job = {**JOB, "connections": 10, "burst": burst}
+    parts = share_out(job, [{}] * cores)
+    assert sum(part["burst"] for part in parts) == burst
+    assert sum(part["rate_per_s"] for part in parts) == pytest.approx(100.0)
+    due = [next_burst_s(part) for part in parts]
+    assert due == [pytest.approx((0.0, burst / 100.0))] * len(parts)
+
+
+def next_burst_s(part):
+    """Give when the first burst of a part is due, and the second."""
+    arrivals = _arrivals(part)
+    times = [next(arrivals) for _ in range(part["burst"] + 1)]
+    assert times[0] == times[-2]
+    return times[0], times[-1]

@@ -72,3 +72,10 @@ def test_postgresql_knows_the_app_by_its_system_user_and_an_app_without_a_databa
     assert (found.database, found.user) == ("postgresql", "app-blog")
     none = watched.limits(rendered({"redis": RedisSettings()}, database=None, uses=("redis",)), "blog")
     assert (none.database, none.pool_connections) == ("", None)
+
+
+def test_of_two_databases_it_is_the_apps_own():
+    both = {"mysql": MysqlSettings(), "postgresql": PostgresqlSettings()}
+    found = {server: watched.limits(rendered(both, database=server), "blog") for server in ("mysql", "postgresql")}
+    assert (found["mysql"].database, found["mysql"].user) == ("mariadb", "blog")
+    assert (found["postgresql"].database, found["postgresql"].user) == ("postgresql", "app-blog")
