@@ -27,6 +27,7 @@ from deployer.sandbox.places import places
 
 #: Installing them takes longer than all that is asked of them.
 SERVERS = ("mariadb-server", "postgresql")
+NONE_RUNS = "systemctl disable --now --quiet mariadb.socket mariadb postgresql 'postgresql@*'"
 #: What decides how a host looks after a deploy of the example blog.
 DEPLOYED_FROM = ("deployer", "templates", "examples/blog", "inventories/example.yml", "tests/real/site_on_vps.py")
 
@@ -157,9 +158,9 @@ def with_servers(sandbox: Any) -> Iterator[str]:
     def install(host: SandboxHost) -> None:
         apt = f"apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qqy install {' '.join(SERVERS)} >&2"
         host.sh(apt, timeout_s=300)
-        host.sh("systemctl disable --now --quiet mariadb postgresql 'postgresql@*'")
+        host.sh(NONE_RUNS)
 
-    with kept("servers", hashlib.sha256(repr(SERVERS).encode()).hexdigest()[:12], install) as name:
+    with kept("servers", hashlib.sha256(repr((SERVERS, NONE_RUNS)).encode()).hexdigest()[:12], install) as name:
         yield name
 
 

@@ -201,7 +201,7 @@ def _activations(
     """
     before = {entry["unit"]: entry for entry in now["units"]}
     wanted = [entry["unit"] for entry in then["units"]]
-    theirs = [unit for unit in ran_before if unit not in wanted]
+    theirs = sorted((unit for unit in ran_before if unit not in wanted), key=lambda unit: not unit.endswith(".socket"))
     states = unitstate.show([*before, *wanted, *theirs])
     others = [unit for unit in owed if unit not in {*before, *wanted}]
     chosen = [{"kind": "unit", "unit": unit, "action": "restart", "enable": False} for unit in others]
