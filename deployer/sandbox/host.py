@@ -52,7 +52,7 @@ class SandboxHost:
         """Give the command line of an ssh client that reaches this host, to which a command can be added."""
         options = {
             "BatchMode": "yes",
-            "ConnectTimeout": "5",
+            "ConnectTimeout": "20",
             "GlobalKnownHostsFile": "/dev/null",
             "IdentitiesOnly": "yes",
             "LogLevel": "ERROR",
