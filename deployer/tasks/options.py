@@ -37,6 +37,7 @@ OPTIONS: Mapping[str, str] = {
     "restart_allowed": "restart the server for what it reads at its start alone",
     "window": "how long the server's counters are watched, seconds (1 to 300)",
     "write_inventory": "file to write a draft of an entry to, made from what was found; it must not exist yet",
+    "leave_database": "databases that somebody put right by hand and that stay as they stand, with commas between",
     "wait": "how long to wait for another deploy of the host, seconds (0 to 3000)",
     "no_verify": "no load test afterwards",
     "rollback_on_fail": "go back to the deploy before if the load test shows a failure of the host's own",

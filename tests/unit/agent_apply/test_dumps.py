@@ -81,10 +81,10 @@ def test_a_dump_is_whole_by_its_last_line(tmp_path, kind, text, whole):
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"x\n" * 100_000 + text))
     if whole:
-        dumps._check_whole(DUMPERS[kind], str(path), "x")
+        dumps.check_whole(DUMPERS[kind], str(path), "x")
         path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(Refusal):
-        dumps._check_whole(DUMPERS[kind], str(path), "x")
+        dumps.check_whole(DUMPERS[kind], str(path), "x")
 
 
 def test_a_dump_of_sqlite_is_whole_by_its_pages(tmp_path):
