@@ -32,7 +32,7 @@ OPTIONS: Mapping[str, str] = {
     "to": "transaction to go back to (see `history`), or `nothing`: before the first; else the one before the last",
     "stop": "services of yours that the takeover stops and disables, with commas between",
     "leave": "services of yours that go on beside the inventory's, with commas between",
-    "drop": "sites that nobody serves afterwards, by name, with commas between; redis for what Redis holds",
+    "drop": "sites that nobody serves afterwards, by name; redis for what Redis holds; SQLite files that stay behind",
     "apply": "do it; without it is only shown what would be done",
     "restart_allowed": "restart the server for what it reads at its start alone",
     "window": "how long the server's counters are watched, seconds (1 to 300)",
