@@ -64,7 +64,7 @@ def settle_open(say: Callable[[str], None], leave_databases: Collection[str] = (
                     "fault",
                     f"the transaction {journal.identifier} was left open and cannot be taken back",
                     state="unknown",
-                    detail="\n".join(outcome.problems),
+                    detail="\n".join([*outcome.problems, *outcome.told]),
                     next="\n".join(outcome.commands),
                 )
             report.append("; ".join([f"{journal.identifier}: it was taken back", *outcome.told]))

@@ -204,6 +204,7 @@ runuser -u postgres -- psql -qAtc "SELECT rolname, rolcanlogin, rolpassword FROM
         "sed -Ei '/^(max_connections = 77|work_mem = 9MB)$/d' /etc/postgresql/15/main/postgresql.conf",
     ),
 )
+MYSQL_LOGIN = f"MYSQL_PWD='{PASSWORD}' mysql --no-defaults -BN -u blog blog -e 'SELECT COUNT(*) FROM posts'"
 MYSQL = HandMade(
     suite="sid",
     services={"mysql": {"flavour": "mysql", "version": "9.7"}, "nginx": {"version": "1.30"}},
@@ -252,10 +253,11 @@ systemctl restart mysql
 """,
     told="""\
 for name in blog shop; do mysqldump --skip-comments --set-gtid-purged=OFF $name | sha256sum; done
-mysql -BN -e "SELECT User, Host, plugin, HEX(authentication_string), User_attributes FROM mysql.user; SELECT * FROM mysql.db"
+mysql -BN -e "SELECT User, Host, plugin, HEX(authentication_string), User_attributes FROM mysql.user"
+mysql -BN -e "SELECT * FROM mysql.db"
 """,
-    login=(login := f"MYSQL_PWD='{PASSWORD}' mysql --no-defaults -BN -u blog blog -e 'SELECT COUNT(*) FROM posts'"),
-    login_when_taken=login,
+    login=MYSQL_LOGIN,
+    login_when_taken=MYSQL_LOGIN,
     page=("besides its own, which stays valid",),
     outranking=("max_connections = 77 in /etc/mysql/my.cnf", "sed -i '/^max_connections = 77$/d' /etc/mysql/my.cnf"),
 )
