@@ -11,6 +11,8 @@ import by_hand
 import pytest
 from hand_made import MYSQL, NEW_FILE, POSTGRESQL, SQLITE, TakenFrom
 
+from deployer.agent.dumppostgresql import PostgreSQLDumper
+
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(500)]
 
 STOP = ("--stop", by_hand.UNIT)
@@ -133,6 +135,18 @@ def test_it_is_taken_over_with_all_its_rows_and_those_who_came_still_get_in(site
     assert not site.plan()["changes"]
     assert "no change" in site.deploy().stdout
     assert by_hand.PASSWORD not in said
+
+
+def test_what_a_person_types_makes_a_database_anew_in_which_the_app_acts_for_its_owner(site: TakenFrom) -> None:
+    if site.by_hand is not POSTGRESQL:
+        return  # elsewhere a user is no part of a database
+    before = told(site)
+    site.host.sh("cd /; runuser -u postgres -- pg_dump blog | gzip > /tmp/blog.gz; chmod 644 /tmp/blog.gz")
+    place = {"name": "blog", "user": "app-blog", "before": {"owner": "blog"}}
+    site.host.sh(f"cd /; {PostgreSQLDumper().by_hand(place, '/tmp/blog.gz')}")
+    assert told(site) == before
+    assert served(site) == {"served_by": "deployer", "posts": by_hand.POSTS}
+    assert not site.plan()["changes"]
 
 
 def test_a_rollback_to_nothing_gives_the_site_by_hand_back_with_what_was_written_meanwhile(site: TakenFrom) -> None:
