@@ -115,7 +115,7 @@ def take_back(
 def _explain(note: Note, journal: Journal, outcome: Outcome) -> None:
     """Say of a database that could not be put back what keeps it, and what a person types."""
     server = note["unit"]
-    with contextlib.suppress(Refusal):
+    with contextlib.suppress(Refusal, OSError):
         if server and unitstate.show([server])[server]["active"] != "active":
             outcome.problems.append(f"{server} does not run")
             outcome.commands += [f"systemctl status {server}", f"systemctl restart {server}"]
