@@ -70,7 +70,8 @@ def apply(
     document = dict(plan.document)
     document["releases"] = [_with_packages(release, fetched) for release in document["releases"]]
     blobs = {**plan.blobs, **{_packages_blob(app): packed for app, packed in fetched.items()}}
-    request = {"op": "apply", "transaction": name, "who": who(), "wait_s": wait_s, "plan": document}
+    request: dict[str, Any] = {"op": "apply", "transaction": name, "who": who(), "host": plan.host}
+    request |= {"wait_s": wait_s, "plan": document}
     # in the request and not beside the other files: those lie in temporary files on both sides, this in memory alone
     request["secrets"] = {path: (secrets or {})[path].reveal() for path in plan.given_secrets}
 

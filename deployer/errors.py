@@ -38,7 +38,7 @@ class DeployerError(Exception):
             lines.append(f"  where: {self.where}")
         lines.append(f"  host:  {self.host_state}")
         if self.next_step:
-            lines.append(f"  next:  {self.next_step}")
+            lines.append("  next:  " + self.next_step.replace("\n", "\n         "))
         return "\n".join(lines)
 
 

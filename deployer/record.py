@@ -189,8 +189,12 @@ class Record:
         """Go that way, in a transaction like any other."""
         return apply(self.agent, plan, {}, on_step, anew=self.remote.anew, wait_s=wait_s)
 
-    def recover(self, *, wait_s: float = 0.0) -> tuple[str, ...]:
+    def recover(self, *, wait_s: float = 0.0, leave_databases: Sequence[str] = ()) -> tuple[str, ...]:
         """Finish or take back what a dead deploy left open.
+
+        Args:
+            wait_s: How long to wait for a deploy that is at work, s.
+            leave_databases: Names of databases that stay as they stand, because somebody put them right by hand.
 
         Returns:
             What was done, a line each; nothing: there was nothing to do.
@@ -199,7 +203,8 @@ class Record:
             LockHeld: A deploy is at work.
             HostUnknown: It cannot be taken back; the error says what to do by hand.
         """
-        answer = self.agent.call({"op": "recover", "who": who(), "wait_s": wait_s}, timeout_s=900 + wait_s)
+        request = {"op": "recover", "who": who(), "wait_s": wait_s, "leave_databases": list(leave_databases)}
+        answer = self.agent.call(request, timeout_s=900 + wait_s)
         return tuple(answer["settled"])
 
 

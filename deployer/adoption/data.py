@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from deployer.adoption import postgresql
 from deployer.adoption.fates import Choices, DataFate, FileFate, Lacking
 from deployer.adoption.found import Found
 from deployer.render import Rendered
@@ -29,6 +30,11 @@ def mysql_settings(rendered: Rendered) -> Mapping[str, str]:
     return {setting.removeprefix("loose_"): value for server, _, setting, value in wishes(rendered) if server in MYSQL}
 
 
+def settings_of(rendered: Rendered, one: Mapping[str, Any]) -> Mapping[str, str]:
+    """Give the inventory's settings of the server in whose file a setting was found."""
+    return postgresql.settings(rendered) if postgresql.is_its(one) else mysql_settings(rendered)
+
+
 def data_fates(rendered: Rendered, found: Found) -> Iterator[DataFate]:
     """Say what keeps the databases and what Redis holds."""
     wanted = {database.name: database for database in rendered.wanted.databases}
@@ -40,7 +46,11 @@ def data_fates(rendered: Rendered, found: Found) -> Iterator[DataFate]:
             if database is None or server["flavour"] != database.server:
                 yield DataFate(f"{server['flavour']} {one['name']}", f"{size}; stays, no app of the inventory uses it")
                 continue
-            login = _login(server["flavour"], database.user, users)
+            login = (
+                postgresql.login(database, one, server)
+                if server["flavour"] == postgresql.FLAVOUR
+                else _login(database.user, users, server.get("alone") or ())
+            )
             yield DataFate(f"{server['flavour']} {one['name']}", f"{size}; used as it is, no table is touched; {login}")
     held = found.told.get("redis")
     if held and held["answers"]:
@@ -54,12 +64,10 @@ def _tables(one: Mapping[str, Any]) -> str:
     return "" if count is None else f"{count} table{'' if count == 1 else 's'}, "
 
 
-def _login(flavour: str, user: str, users: set[str]) -> str:
-    if flavour == "postgresql":
-        return f"role {user} logs in by its system user" + ("; its password stays valid" if user in users else "")
+def _login(user: str, users: Container[str], alone: Container[str]) -> str:
     if f"{user}@localhost" not in users:
         return f"user {user}@localhost is made for the app"
-    if flavour == "mysql":
+    if f"{user}@localhost" in alone:
         return (
             f"user {user}@localhost gets the app's password in the place of its own, which only a failure brings back"
         )
@@ -87,8 +95,14 @@ def lacking(rendered: Rendered, found: Found, choices: Choices) -> Iterator[Lack
                 f"leave out apps.{name}.database.seed",
             )
     yield from _redis_lacking(rendered, found, choices)
+    yield from postgresql.lacking(rendered, found)
     for one in found.told["settings"]:
-        if _outranks(rendered, one):
+        if one["name"] == "include_dir":
+            yield Lacking(
+                f"{one['file']} does not read the folder conf.d beside it, where the budget's settings go",
+                "write include_dir = 'conf.d' at its end",
+            )
+        elif _outranks(rendered, one):
             yield Lacking(
                 f"{one['name']} = {one['value']} in {one['file']}, line {one['line']}, counts more than the budget's",
                 "take that line out; the budget gives it a value of its own",
@@ -142,11 +156,10 @@ def _redis_lacking(rendered: Rendered, found: Found, choices: Choices) -> Iterat
 
 def file_fates(rendered: Rendered, found: Found) -> Iterator[FileFate]:
     """Give the database server's files with words that count no more, and the config that Redis reads no more."""
-    ours = mysql_settings(rendered)
     by_file: dict[str, list[str]] = {}
     for one in found.told["settings"]:
         if not _outranks(rendered, one):
-            value = ours.get(one["name"], "")
+            value = settings_of(rendered, one).get(one["name"], "")
             by_file.setdefault(one["file"], []).append(f"{one['name']} = {one['value']} (now {value})")
     for path, words in by_file.items():
         yield FileFate(path, "shadowed", path, ", ".join(words))
@@ -158,6 +171,8 @@ def file_fates(rendered: Rendered, found: Found) -> Iterator[FileFate]:
 
 def _outranks(rendered: Rendered, one: Mapping[str, Any]) -> bool:
     """Say whether a line of theirs is read after ours."""
+    if postgresql.is_its(one):
+        return postgresql.outranks(rendered, one)
     ours = [PurePosixPath(file.path) for file in rendered.files if file.wanted.dialect == "mycnf"]
     if not ours:
         return False
@@ -169,7 +184,7 @@ def _outranks(rendered: Rendered, one: Mapping[str, Any]) -> bool:
 
 def advice(rendered: Rendered, found: Found) -> Iterator[str]:
     """Say who loses a way to the servers, and what a migration may do."""
-    servers = {3306: "mysql", 6379: "redis"}
+    servers = {3306: "mysql", 5432: "postgresql", 6379: "redis"}
     for one in found.told["ports"]:
         service = servers.get(one["port"])
         if service in rendered.declaration.settings and one["process"] not in ("", "systemd"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployer.adoption import data, sites, units
+from deployer.adoption import data, files, postgresql, sites, units
 from deployer.adoption.fates import Adoption, Choices, FileFate
 from deployer.adoption.found import Found
 from deployer.plan import Plan
@@ -16,7 +16,8 @@ from deployer.render import Rendered
 def question(rendered: Rendered | None = None) -> dict[str, Any]:
     """Make the agent's request; with an entry, its database server's settings are looked for in files."""
     names = sorted(data.mysql_settings(rendered)) if rendered else []
-    return {"op": "survey", "settings": names}
+    of_postgresql = sorted(postgresql.settings(rendered)) if rendered else []
+    return {"op": "survey", "settings": names, "postgresql_settings": of_postgresql}
 
 
 def adoption_of(
@@ -34,19 +35,21 @@ def adoption_of(
     found = Found.of(answer, owned)
     site_fates = sites.site_fates(rendered, found, choices)
     unit_fates = units.unit_fates(rendered, found, choices)
-    files = (
+    file_fates = (
         *_replaced(plan, owned),
         *sites.file_fates(rendered, found),
         *data.file_fates(rendered, found),
     )
+    copied = files.copies(rendered, found, unit_fates, choices)
     lacking = (
         *sites.lacking(rendered, found, site_fates),
         *units.lacking(rendered, found, choices, unit_fates),
         *data.lacking(rendered, found, choices),
+        *files.lacking(rendered, found, unit_fates, choices),
     )
     advice = (
         *units.advice(rendered, unit_fates),
-        *sites.advice(found, site_fates),
+        *files.advice(rendered, found),
         *data.advice(rendered, found),
         *(f"there are more {part} than are shown" for part in found.told.get("cut") or ()),
     )
@@ -55,11 +58,11 @@ def adoption_of(
         found=dict(found.told),
         sites=site_fates,
         units=unit_fates,
-        files=files,
-        data=tuple(data.data_fates(rendered, found)),
+        files=file_fates,
+        data=(*data.data_fates(rendered, found), *files.data_fates(found, copied)),
         lacking=lacking,
         advice=advice,
-        plan=units.with_stops(plan, rendered, unit_fates),
+        plan=units.with_stops(plan, rendered, unit_fates, files.activations(found, copied), files.changes(copied)),
     )
 
 

@@ -99,6 +99,8 @@ def _services(found: Found) -> Iterator[str]:
             lines.append(f"  postgresql: {{{version}}}  # holds {held}")
         else:
             lines.append(f"  mysql: {{flavour: {server['flavour']}, {version}}}  # holds {held}")
+    if found.told["sqlite"]:
+        lines.append(f"  sqlite: {{}}  {ASK} is the database of an app in it?")
     redis = found.told.get("redis")
     if redis:
         kept = "rdb" if redis["answers"] and redis["keys"] else "none"
@@ -145,6 +147,9 @@ def _app(
     if databases:
         name = app if app in databases else databases[0]
         yield f"  database: {{name: {json.dumps(name)}}}  {ASK} is this its database?"
+    for one in found.told["sqlite"]:
+        if one["unit"] == unit and not databases:
+            yield f"  # {_comment(one['file'])}: write database: {{server: sqlite}} {ASK} is this its database?"
 
 
 def _unmanaged(found: Found) -> Iterator[str]:

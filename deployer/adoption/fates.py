@@ -16,7 +16,7 @@ class Choices:
         stop: Units of theirs that are stopped and disabled by the takeover.
         leave: Units of theirs that go on beside it.
         drop: Sites that nobody serves any more, by name (``shop.example``, or ``_:8080`` for one without); ``redis``
-            for what Redis holds.
+            for what Redis holds; paths of SQLite files that no app gets.
     """
 
     stop: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ SYSTEM_UNITS = frozenset(
 )
 #: What a site may call its own host.
 HERE = ("localhost", "::1")
-_PARTS = ("units", "ports", "sites", "web_files", "cron", "databases", "settings")
+_PARTS = ("units", "ports", "sites", "web_files", "cron", "databases", "settings", "sqlite")
 
 
 def plain(value: Any) -> Any:

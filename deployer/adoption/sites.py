@@ -102,12 +102,3 @@ def file_fates(rendered: Rendered, found: Found) -> Iterator[FileFate]:
     for path in found.told["web_files"]:
         if path not in STILL_READ and not stays(rendered, path):
             yield FileFate(path, "not read", path, "nginx reads it no more")
-
-
-def advice(found: Found, fates: tuple[SiteFate, ...]) -> Iterator[str]:
-    """Name folders that are served now, and are not by the app alone."""
-    taken = {fate.file for fate in fates if fate.fate == "taken over"}
-    for site in found.told["sites"]:
-        if site["file"] in taken:
-            for root in site["roots"]:
-                yield f"{root} is served by {site['file']} now, and not after this: it stays, let the app serve it"

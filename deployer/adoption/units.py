@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -88,11 +88,18 @@ def advice(rendered: Rendered, fates: tuple[UnitFate, ...]) -> Iterator[str]:
         yield f"{holds}, the budget leaves {declared_mib}: write unmanaged_mib: {measured_mib}"
 
 
-def with_stops(plan: Plan, rendered: Rendered, fates: tuple[UnitFate, ...]) -> Plan:
-    """Put the stops of foreign units into a deploy.
+def with_stops(
+    plan: Plan,
+    rendered: Rendered,
+    fates: tuple[UnitFate, ...],
+    copies: Sequence[Mapping[str, Any]] = (),
+    copied: Sequence[Change] = (),
+) -> Plan:
+    """Put the stops of foreign units into a deploy, and the copies of what they leave.
 
-    One that holds a port stops just before nginx starts. Another one stops once nginx has turned to the new app, or,
-    if the budget has no room for both at the same time, before anything of the inventory starts.
+    With copies all of them stop before anything of the inventory starts. Else one that holds a port stops just before
+    nginx starts. Another one stops once nginx has turned to the new app, or, if the budget has no room for both at the
+    same time, before anything of the inventory starts.
     """
     stopped = [one for one in fates if one.fate == "stopped"]
     if not stopped:
@@ -102,8 +109,8 @@ def with_stops(plan: Plan, rendered: Rendered, fates: tuple[UnitFate, ...]) -> P
     at_nginx = next((at for at, one in enumerate(activations) if one.get("unit") == NGINX), len(activations))
     holders = _stops(one for one in stopped if one.because.startswith("holds port"))
     others = _stops(one for one in stopped if not one.because.startswith("holds port"))
-    if both_mib > _room_mib(plan, rendered):
-        activations = [*holders, *others, *activations]
+    if copies or both_mib > _room_mib(plan, rendered):
+        activations = [*holders, *others, *copies, *activations]
     else:
         activations = [*activations[:at_nginx], *holders, *activations[at_nginx : at_nginx + 1], *others]
         activations += plan.document["activations"][at_nginx + 1 :]
@@ -113,7 +120,7 @@ def with_stops(plan: Plan, rendered: Rendered, fates: tuple[UnitFate, ...]) -> P
         for unit in (*one.started_by, one.unit)
     ]
     document: dict[str, Any] = {**plan.document, "activations": activations}
-    return Plan(plan.host, (*plan.changes, *changes), document, plan.blobs, plan.environments, plan.warnings)
+    return Plan(plan.host, (*plan.changes, *changes, *copied), document, plan.blobs, plan.environments, plan.warnings)
 
 
 def _stops(fates: Iterable[UnitFate]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
-from . import boot, candidate, database, migrations, probes, swaps, systemctl, unitstate
+from . import boot, candidate, copysqlite, database, migrations, probes, swaps, systemctl, unitstate
 from .refusal import Refusal
 from .work import Work, failure
 
@@ -53,6 +53,8 @@ def run(
             _stop(entry["unit"], progress)
         elif kind == "database":
             database.ensure(entry, journal)
+        elif kind == "copy":
+            copysqlite.copy(entry, work)
         elif kind == "command":
             with migrations.noted(entry, journal, work, progress):
                 if progress.step != "activate":

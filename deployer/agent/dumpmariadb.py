@@ -14,7 +14,6 @@ from .mysql import MySQL
 from .refusal import Refusal
 
 TIMEOUT_S = 60.0
-_COUNTER = re.compile(rb" AUTO_INCREMENT=\d+")
 _IS_THERE = "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{name}'"
 _SIZE = "SELECT COALESCE(SUM(DATA_LENGTH), 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{name}'"
 _KNOWN = """\
@@ -34,6 +33,8 @@ class MariaDBDumper(MariaDB):
 
     programs: tuple[str, ...] = ("mariadb-dump", "mysqldump")
     options: tuple[str, ...] = ()
+    #: What a schema is compared without: the next number comes with rows.
+    passing = re.compile(rb" AUTO_INCREMENT=\d+")
 
     def check(self, place: Mapping[str, Any]) -> None:
         """Raise Refusal if its name is not plain."""
@@ -60,7 +61,7 @@ class MariaDBDumper(MariaDB):
         result = command.run(argv, timeout_s=TIMEOUT_S, whole=True)
         if not result.ok:
             raise Refusal("activation", f"the schema of {place['name']} cannot be read", detail=result.output[-2000:])
-        schema = hashlib.sha256(_COUNTER.sub(b"", result.output.encode())).hexdigest()[:16]
+        schema = hashlib.sha256(self.passing.sub(b"", result.output.encode())).hexdigest()[:16]
         return {"schema": schema, "recorded": self._recorded(place["name"])}
 
     def dump(self, place: Mapping[str, Any], path: str) -> list[str]:
@@ -90,9 +91,9 @@ class MariaDBDumper(MariaDB):
         for number in self._query(_BUSY.format(name=place["name"])).split():
             self._query(f"KILL {int(number)}")
 
-    def by_hand(self, place: Mapping[str, Any], path: str) -> str:
-        """Say what a person types."""
-        return f"gzip -dc {path} | {self.clients[0]}   # makes the database {place['name']} anew"
+    def by_hand(self, _place: Mapping[str, Any], path: str) -> str:
+        """Say what a person types; the dump itself names the database."""
+        return f"gzip -dc {path} | {self.clients[0]}"
 
     def _dump_call(self, _place: Mapping[str, Any]) -> list[str]:
         found = (shutil.which(one, path=command.ENVIRONMENT["PATH"]) for one in self.programs)
@@ -114,4 +115,6 @@ class MySQLDumper(MariaDBDumper, MySQL):
 
     programs = ("mysqldump",)
     options = ("--set-gtid-purged=OFF", "--no-tablespaces")
+    #: A column that was made anew from its collation is told with the character set that the collation is of, too.
+    passing = re.compile(rb" AUTO_INCREMENT=\d+| CHARACTER SET \w+(?= COLLATE )")
     prelude = MySQL.prelude + "SET SESSION information_schema_stats_expiry = 0;\n"

@@ -38,6 +38,7 @@ _BUSY = """\
 SELECT pid FROM pg_stat_activity
 WHERE pid <> pg_backend_pid() AND datname = :'name' AND backend_type = 'client backend' AND xact_start IS NOT NULL;
 """
+_OWNER = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'name';"
 _KNOWN = """\
 SELECT nspname, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE relkind = 'r' AND relname IN ('{known}') ORDER BY 1, 2;
@@ -69,7 +70,7 @@ class PostgreSQLDumper:
         return int(query("SELECT pg_database_size(:'name');", name=place["name"]).strip())
 
     def picture(self, place: Mapping[str, Any]) -> dict[str, Any]:
-        """Tell its schema as the server's own dump writes it, and the recorded steps."""
+        """Tell its schema as the server's own dump writes it, the recorded steps, and to whom it belongs."""
         argv = [*_dump_call(place), "--schema-only"]
         result = command.run(argv, timeout_s=TIMEOUT_S, whole=True, user=SUPERUSER)
         if not result.ok:
@@ -77,7 +78,11 @@ class PostgreSQLDumper:
         # newer ones begin and end with a word that is another one each time
         lines = [line for line in result.output.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
         schema = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-        return {"schema": schema, "recorded": _recorded(place["name"])}
+        return {
+            "schema": schema,
+            "recorded": _recorded(place["name"]),
+            "owner": query(_OWNER, name=place["name"]).strip(),
+        }
 
     def dump(self, place: Mapping[str, Any], path: str) -> list[str]:
         """Dump it as statements, all of one moment."""
@@ -106,8 +111,12 @@ class PostgreSQLDumper:
     def by_hand(self, place: Mapping[str, Any], path: str) -> str:
         """Say what a person types."""
         name, user, as_server = place["name"], place["user"], f"runuser -u {SUPERUSER} --"
+        owner = (place.get("before") or {}).get("owner") or user
+        acts = f'ALTER ROLE "{user}" IN DATABASE "{name}" SET role = "{owner}"'  # goes with the database
+        made = f"{as_server} createdb -T template0 -E UTF8 -O {shlex.quote(owner)} {name}"
+        made += "" if owner == user else f" && {as_server} psql -qc {shlex.quote(acts)}"
         return (
-            f"{as_server} dropdb --force {name}; {as_server} createdb -T template0 -E UTF8 -O {user} {name} && "
+            f"{as_server} dropdb --force {name}; {made} && "
             f"gzip -dc {path} | {as_server} psql -q -v ON_ERROR_STOP=1 {name}"
         )
 

@@ -72,7 +72,7 @@ def take(dumper: Dumper, place: Mapping[str, Any], transaction: str, kind: str, 
     try:
         durable.unlink_quietly(fresh)
         run(dumper.dump(place, fresh), f"the dump of the database {place['name']}", work)
-        _check_whole(dumper, fresh, place["name"])
+        check_whole(dumper, fresh, place["name"])
         handle = os.open(fresh, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -156,8 +156,13 @@ def _free_bytes() -> int:
     return found.f_bavail * found.f_frsize
 
 
-def _check_whole(dumper: Dumper, path: str, name: str) -> None:
-    """Unpack a dump, which checks its sum, and look at its beginning and end."""
+def check_whole(dumper: Dumper, path: str, name: str) -> None:
+    """Unpack a dump, which checks its sum, and look at its beginning and end.
+
+    Raises:
+        Refusal: It is damaged or not whole.
+        OSError: It cannot be read.
+    """
     unpacking, head, tail, total = zlib.decompressobj(31), b"", b"", 0
     with open(path, "rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):

@@ -24,7 +24,7 @@ for name in (aside, aside + "-journal", aside + "-wal", aside + "-shm"):
     if os.path.lexists(name):
         os.unlink(name)
 """
-_DUMP = f"""{_BEGIN}
+DUMP = f"""{_BEGIN}
 try:
     found, copy = sqlite3.connect(f"file:{{path}}?mode=rw", uri=True, timeout=30), sqlite3.connect(aside)
     found.backup(copy)
@@ -106,7 +106,7 @@ class SQLiteDumper:
     def dump(self, place: Mapping[str, Any], path: str) -> list[str]:
         """Copy its pages aside, look whether they are whole, and pack them."""
         pipeline = 'runuser -u "$2" -- python3 -I -c "$3" "$4" | gzip -1 > "$1"'
-        return [pipeline, path, place["user"], _DUMP, places.at(place["path"])]
+        return [pipeline, path, place["user"], DUMP, places.at(place["path"])]
 
     def is_whole(self, head: bytes, _tail: bytes, total_bytes: int) -> bool:
         """Compare its size with the number of pages that it says it has."""

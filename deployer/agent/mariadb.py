@@ -47,8 +47,6 @@ class MariaDB:
     clients: tuple[str, ...] = ("mariadb", "mysql")
     #: What stands before a password.
     identified = "IDENTIFIED BY"
-    #: Whether a user may prove itself in this way or in that.
-    has_two_ways = True
     #: What every session begins with.
     prelude = ""
 
@@ -87,7 +85,7 @@ class MariaDB:
 
     def _besides_former(self, user: str, secret: str) -> str:
         """Say how a user proves itself by a secret or as before; nothing for one that is new or had no password."""
-        if not self.has_two_ways or ("user", user) not in self._rows(_WHAT_IS_THERE):
+        if ("user", user) not in self._rows(_WHAT_IS_THERE):
             return ""
         return both_ways(self._query(f"SHOW CREATE USER '{user}'@'localhost'"), secret)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Collection, Iterator, Mapping
 
-from . import command, dumps, systemctl, unitreturn
+from . import command, dumps, places, systemctl, unitreturn, unitstate
 from .dumper import dumper_of
 from .progress import Progress
 from .refusal import Refusal
@@ -87,15 +87,42 @@ def _begin(place: Mapping[str, Any], journal: Journal, work: Work, progress: Pro
     return note
 
 
-def take_back(journal: Journal, attempt: Attempt, outcome: Outcome, say: Callable[[str], None]) -> None:
-    """Put back what was dumped, and say of every database how it stands. The units that use it wait meanwhile."""
+def take_back(
+    journal: Journal,
+    attempt: Attempt,
+    outcome: Outcome,
+    say: Callable[[str], None],
+    leave: Collection[str] = (),
+) -> None:
+    """Put back what was dumped, and say of every database how it stands. The units that use it wait meanwhile.
+
+    Args:
+        journal: An armed transaction.
+        attempt: Tries each, and notes what went wrong.
+        outcome: Gets what is said, and commands for a person.
+        say: Told what is being done.
+        leave: Databases that a person has put right, or gave up: they stay as they stand.
+    """
     for note in reversed(journal.doc.get("migrations", [])):
 
         def back(note: Note = note) -> None:
-            outcome.told.append(_take_back(note, journal, say))
+            outcome.told.append(_left(note, journal) if note["name"] in leave else _take_back(note, journal, say))
 
-        remedy = f"deployer recover; or by hand: {_by_hand(note)}" if note["dump"] else "deployer recover"
-        attempt(back, f"the database {note['name']} cannot be put back", remedy)
+        if not attempt(back, f"the database {note['name']} cannot be put back", ""):
+            _explain(note, journal, outcome)
+
+
+def _explain(note: Note, journal: Journal, outcome: Outcome) -> None:
+    """Say of a database that could not be put back what keeps it, and what a person types."""
+    server = note["unit"]
+    with contextlib.suppress(Refusal, OSError):
+        if server and unitstate.show([server])[server]["active"] != "active":
+            outcome.problems.append(f"{server} does not run")
+            outcome.commands += [f"systemctl status {server}", f"systemctl restart {server}"]
+        if note.get("is_lost"):
+            stands = _steps(dumper_of(note).picture(note))
+            outcome.told.append(f"the database {note['name']} is as its migration left it, {stands}")
+    outcome.commands += _commands(note, journal)
 
 
 def resume(journal: Journal) -> None:
@@ -111,7 +138,7 @@ def news(journal: Journal) -> list[str]:
 
 
 def _take_back(note: Note, journal: Journal, say: Callable[[str], None]) -> str:
-    if note["state"] == "restored":
+    if note["state"] in ("restored", "left"):
         return str(note["said"])
     if note["unit"]:
         with contextlib.suppress(Refusal):  # after a power cut, or a return that failed half way, it may not run
@@ -132,6 +159,19 @@ def _take_back(note: Note, journal: Journal, say: Callable[[str], None]) -> str:
     return str(note["said"])
 
 
+def _left(note: Note, journal: Journal) -> str:
+    """Take a person's word for a database, whatever is in it."""
+    try:
+        stands = _steps(dumper_of(note).picture(note))
+    except Refusal:
+        stands = "where nobody can say, as it does not answer"
+    dump = f"; the dump taken before its migration is {note['dump']['file']}" if note["dump"] else ""
+    note["said"] = f"the database {note['name']} was left as it stands, as somebody asked for: {stands}{dump}"
+    note["state"] = "left"
+    journal.save()
+    return str(note["said"])
+
+
 def _had_nothing_to_do(note: Note, now: dict[str, Any]) -> bool:
     """Say whether the migration ended well, changed no table and recorded no step: all that came since is visitors'."""
     is_as_before = note["before"] == now == note.get("after")
@@ -141,6 +181,7 @@ def _had_nothing_to_do(note: Note, now: dict[str, Any]) -> bool:
 def _restore(note: Note, journal: Journal) -> None:
     dumper = dumper_of(note)
     work = Work(note["work"], Progress(lambda _event: None, _slept))
+    _check_dump(note)  # before anybody waits, and before anything in the database is dropped for it
     _let_wait(note, journal)
     try:
         if not note.get("failed"):  # at a second try, what is there is not what visitors wrote
@@ -153,6 +194,15 @@ def _restore(note: Note, journal: Journal) -> None:
     except (Refusal, OSError):
         resume(journal)
         raise
+
+
+def _check_dump(note: Note) -> None:
+    try:
+        dumps.check_whole(dumper_of(note), places.at(note["dump"]["file"]), note["name"])
+    except (Refusal, OSError):
+        note["is_lost"] = True
+        raise
+    note["is_lost"] = False
 
 
 def _let_wait(note: Note, journal: Journal) -> None:
@@ -193,8 +243,19 @@ def _slept(seconds: float) -> bool:
     return False
 
 
-def _by_hand(note: Note) -> str:
-    return dumper_of(note).by_hand(note, note["dump"]["file"])
+def _commands(note: Note, journal: Journal) -> list[str]:
+    """Say what a person types who reads that a database could not be put back."""
+    again = f"deployer recover --host {journal.doc.get('host') or 'HOST'}"
+    if note["dump"] is None:
+        return [f"{again}   # tries again"]
+    leave = f"{again} --leave-database {note['name']}   # once it is as you want it: it stays as it stands then"
+    if note.get("is_lost"):
+        return [f"ls -l {note['dump']['file']}   # of no use; nothing was put back from it", leave]
+    return [
+        f"{again}   # tries again, as the host does by itself once within minutes and at each boot",
+        f"{dumper_of(note).by_hand(note, note['dump']['file'])}   # on the host, as root, if that fails",
+        leave,
+    ]
 
 
 def _said_of_restored(note: Note) -> str:

@@ -22,13 +22,17 @@ SOCKET = SOCKETS + "/.s.PGSQL.5432"
 _DATABASES_AND_ROLES = """\
 SELECT 'database', datname, pg_get_userbyid(datdba) FROM pg_database;
 SELECT 'role', rolname, CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END FROM pg_roles;
+SELECT 'superuser', rolname, 1 FROM pg_roles WHERE rolsuper;
+SELECT 'acts for its owner', datname, rolname FROM pg_db_role_setting
+JOIN pg_database ON pg_database.oid = setdatabase JOIN pg_roles ON pg_roles.oid = setrole
+WHERE 'role=' || pg_get_userbyid(datdba) = ANY (setconfig) AND pg_has_role(setrole, datdba, 'MEMBER');
 SELECT 'end', 1, 1;
 """
 _WHAT_IT_HOLDS = """\
 SELECT 'version', current_setting('server_version');
 SELECT 'data', current_setting('data_directory');
-SELECT 'database', datname, round(pg_database_size(oid) / 1048576.0, 1), pg_get_userbyid(datdba) FROM pg_database
-WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 2 LIMIT 200;
+SELECT 'database', datname, round(pg_database_size(pg_database.oid) / 1048576.0, 1), rolname, rolsuper FROM pg_database
+JOIN pg_roles ON pg_roles.oid = datdba WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 2 LIMIT 200;
 SELECT 'user', rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' AND rolname <> 'postgres' ORDER BY 2 LIMIT 200;
 """
 #: Tables, materialized views and foreign tables that are not the server's own.
@@ -47,7 +51,7 @@ class PostgreSQL:
     has_passwords = False
 
     def look(self, pairs: Iterable[tuple[str, str]]) -> dict[str, bool] | None:
-        """Say of each name whether that database is there, and belongs to its role."""
+        """Say of each name whether that database is there, and belongs to its role, or the role acts for its owner."""
         if not os.path.exists(SOCKET) or shutil.which("psql", path=command.ENVIRONMENT["PATH"]) is None:
             return None
         try:
@@ -56,24 +60,18 @@ class PostgreSQL:
             return None
         if ("end", "1", "1") not in rows:  # it shows that the others were answered
             return None
-        return {name: ("database", name, user) in rows and ("role", user, "LOGIN") in rows for name, user in pairs}
+        return {
+            name: ("role", user, "LOGIN") in rows
+            and bool({("database", name, user), ("acts for its owner", name, user)} & rows)
+            for name, user in pairs
+        }
 
     def before(self, name: str, user: str) -> dict[str, Any]:
-        """Note whether the database is there, and whether the role is and may log in.
-
-        Raises:
-            Refusal: The database belongs to somebody else.
-        """
+        """Note whether the database is there and whose it is, and whether the role is there and may log in."""
         rows = _rows()
-        owner = next((row[2] for row in rows if row[:2] == ("database", name)), None)
-        if owner not in (None, user):
-            raise Refusal(
-                "activation",
-                f"the database {name} belongs to the role {owner}, not to {user}",
-                next=f'give it to the app (ALTER DATABASE "{name}" OWNER TO "{user}"), or name another one',
-            )
+        owner, acts = _owner(rows, name), ("acts for its owner", name, user) in rows
         login = next((row[2] for row in rows if row[:2] == ("role", user)), None)
-        return {"made_database": owner is None, "user_before": login}
+        return {"made_database": owner is None, "user_before": login, "owner": owner, "acted_before": acts}
 
     def make(self, name: str, user: str, _secret: str, *, keep_login: bool = False) -> None:
         """Make role and database, and let nobody else in; the role logs in by its system user, without a password.
@@ -81,19 +79,32 @@ class PostgreSQL:
         Args:
             name: The database.
             user: The role; a password that it has stays valid either way.
-            keep_login: For servers that have passwords.
+            keep_login: A database that belongs to another role stays its: the app's role acts for that one there, so
+                that whatever the app makes is its owner's too, who goes on as before.
+
+        Raises:
+            Refusal: The database belongs to somebody else, and is not taken over, or its owner may do everything.
         """
-        del keep_login
         rows = _rows()
+        owner, acts = _owner(rows, name), ("acts for its owner", name, user) in rows
+        is_another = owner not in (None, user) and not acts
+        if is_another and (not keep_login or ("superuser", owner, "1") in rows):
+            raise Refusal(
+                "activation",
+                f"the database {name} belongs to the role {owner}, not to {user}",
+                next=f'give it to the app (ALTER DATABASE "{name}" OWNER TO "{user}"), or name another one',
+            )
         statements = []
         if not any(row[:2] == ("role", user) for row in rows):
             statements.append('CREATE ROLE :"user" LOGIN;')
         statements.append('ALTER ROLE :"user" LOGIN;')
-        if ("database", name, user) not in rows:
+        if is_another:
+            statements.append('GRANT :"owner" TO :"user"; ALTER ROLE :"user" IN DATABASE :"name" SET role = :"owner";')
+        elif owner is None:
             # template1 may hold what somebody put there, in another encoding
             statements.append('CREATE DATABASE :"name" OWNER :"user" TEMPLATE template0 ENCODING \'UTF8\';')
             statements.append('REVOKE CONNECT, TEMPORARY ON DATABASE :"name" FROM PUBLIC;')
-        query("\n".join(statements), name=name, user=user)
+        query("\n".join(statements), name=name, user=user, owner=owner or user)
 
     def tell(self) -> dict[str, Any] | None:
         """Tell what the server holds, as ``MariaDB.tell``; a database's tables are not counted."""
@@ -109,7 +120,10 @@ class PostgreSQL:
             "flavour": "postgresql",
             "version": values.get("version", ""),
             "data": values.get("data", ""),
-            "databases": [{"name": row[1], "tables": None, "mib": float(row[2]), "owner": row[3]} for row in databases],
+            "databases": [
+                {"name": row[1], "tables": None, "mib": float(row[2]), "owner": row[3], "owner_may_all": row[4] == "t"}
+                for row in databases
+            ],
             "users": sorted(row[1] for row in rows if row[0] == "user"),
         }
 
@@ -121,11 +135,19 @@ class PostgreSQL:
             if query(_TABLES, database=name) != "0":
                 return f"database {name} and its role: it holds tables now"
             query('DROP DATABASE :"name" WITH (FORCE);', name=name)  # an app that is being returned may be connected
+        owner = note.get("owner")
+        if owner not in (None, user) and not note["acted_before"] and ("acts for its owner", name, user) in rows:
+            took = 'ALTER ROLE :"user" IN DATABASE :"name" RESET role; REVOKE :"owner" FROM :"user";'
+            query(took, name=name, user=user, owner=owner)
         if note["user_before"] is None:
             query('DROP ROLE IF EXISTS :"user";', user=user)
         elif note["user_before"] == "NOLOGIN":
             query('ALTER ROLE :"user" NOLOGIN;', user=user)
         return ""
+
+
+def _owner(rows: set[tuple[str, ...]], name: str) -> str | None:
+    return next((row[2] for row in rows if row[:2] == ("database", name)), None)
 
 
 def _rows(timeout_s: float = TIMEOUT_S) -> set[tuple[str, ...]]:

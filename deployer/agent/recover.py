@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Collection
 
 from . import closing, returntimer, revert
 from .journal import Journal, open_journals, started
@@ -17,20 +17,30 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     """Answer a `recover` request: finish or take back what is open, now, and say what was done.
 
     Args:
-        request: `who`, and `wait_s`: how long to wait for a deploy that is at work.
+        request: `who`; `wait_s`: how long to wait for a deploy that is at work; `leave_databases`: names of those
+            that somebody has put right by hand, or gave up: they stay as they stand.
 
     Raises:
         Refusal: A deploy is at work, or a transaction cannot be taken back; the host's state is unknown then.
     """
     lock = Lock.acquire(str(request["who"]), "recover", wait_s=float(request.get("wait_s") or 1.0))
     try:
-        return {"settled": settle_open(lambda _line: None)}
+        leave = [str(name) for name in request.get("leave_databases") or ()]
+        known = {str(note["name"]) for one in open_journals() for note in one.doc.get("migrations", ())}
+        for name in leave:
+            if name not in known:
+                raise Refusal("unsupported", f"no transaction that was left open has a database {name!r}")
+        return {"settled": settle_open(lambda _line: None, leave)}
     finally:
         lock.release()
 
 
-def settle_open(say: Callable[[str], None]) -> list[str]:
+def settle_open(say: Callable[[str], None], leave_databases: Collection[str] = ()) -> list[str]:
     """Finish or take back every transaction that is still open. The caller holds the lock.
+
+    Args:
+        say: Told what is being done.
+        leave_databases: Those that a person says stay as they stand.
 
     Returns:
         What was done, one line each.
@@ -48,13 +58,13 @@ def settle_open(say: Callable[[str], None]) -> list[str]:
             report.append(f"{journal.identifier}: it had changed nothing; its leftovers were removed")
         else:
             say(f"taking back {journal.identifier}, which was left open")
-            outcome = revert.return_host(journal, say, "its process died")
+            outcome = revert.return_host(journal, say, "its process died", leave_databases)
             if outcome.problems:
                 raise Refusal(
                     "fault",
                     f"the transaction {journal.identifier} was left open and cannot be taken back",
                     state="unknown",
-                    detail="\n".join(outcome.problems),
+                    detail="\n".join([*outcome.problems, *outcome.told]),
                     next="\n".join(outcome.commands),
                 )
             report.append("; ".join([f"{journal.identifier}: it was taken back", *outcome.told]))

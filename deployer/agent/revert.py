@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, Collection
 
 from . import (
     accounts,
@@ -31,19 +31,23 @@ from .outcome import Attempt, Outcome
 from .refusal import Refusal
 
 
-def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -> Outcome:
+def return_host(
+    journal: Journal, say: Callable[[str], None], cause: str = "", leave_databases: Collection[str] = ()
+) -> Outcome:
     """Put the host back and close the journal; if that does not work out, the journal stays open.
 
     Args:
         journal: An armed transaction.
         say: Told what is being done.
         cause: Why, for the audit log.
+        leave_databases: Those that a person says stay as they stand.
     """
     outcome = Outcome()
     outcome.kept += journal.doc["kept"]
     attempt = Attempt(outcome)
     journal.free_reserve()
     journal.doc["returning"] = True
+    cause = journal.doc.setdefault("cause", cause)  # a second try does not know why there was a first
     attempt(journal.save, "the journal cannot be written", "df -h /var/lib/deployer")
     attempt(partial(confirm.forget, journal.identifier), "a mark in memory cannot be removed", "")
     work.stop_all()
@@ -51,7 +55,7 @@ def return_host(journal: Journal, say: Callable[[str], None], cause: str = "") -
     before: dict[str, Any] = journal.doc["units"]
     if journal.doc["booted"] != booted():  # whatever runs now was started with the new files
         journal.doc["activated"] = list(range(len(journal.doc["activations"])))
-    migrations.take_back(journal, attempt, outcome, say)
+    migrations.take_back(journal, attempt, outcome, say, leave_databases)
     touched = activate.units_of([journal.doc["activations"][number] for number in journal.doc["activated"]])
     _undo_databases(journal, attempt, outcome)
     unitreturn.stop_what_did_not_run(touched, before, attempt, say)

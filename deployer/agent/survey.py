@@ -10,7 +10,18 @@ import os
 import re
 from typing import Any, Dict, List
 
-from . import cgroups, listening, manifest, surveycron, surveysites, surveystores, textfiles, unitstate
+from . import (
+    cgroups,
+    listening,
+    manifest,
+    surveycron,
+    surveyfiles,
+    surveypostgresql,
+    surveysites,
+    surveystores,
+    textfiles,
+    unitstate,
+)
 
 Document = Dict[str, Any]
 
@@ -27,7 +38,8 @@ def run(request: Document) -> Document:
     """Answer a ``survey`` request.
 
     Args:
-        request: ``settings``: names of the database server's settings that are looked for in its files.
+        request: ``settings``: names of MariaDB's or MySQL's settings that are looked for in its files;
+            ``postgresql_settings``: likewise of PostgreSQL.
     """
     owned = manifest.load()
     parts: Document = {
@@ -36,8 +48,11 @@ def run(request: Document) -> Document:
         "cron": surveycron.entries(),
         "sites": [],
         "web_files": [],
-        "settings": surveystores.settings(request.get("settings", ())),
+        "settings": surveystores.settings(request.get("settings", ()))
+        + surveypostgresql.settings(request.get("postgresql_settings", ())),
     }
+    theirs = {one["unit"]: one["folder"] for one in parts["units"] if one["folder"] and not one["is_ours"]}
+    parts["sqlite"] = surveyfiles.sqlite(theirs)
     told: Document = {"web": surveysites.look()}
     if told["web"] is not None:
         parts["sites"], parts["web_files"] = told["web"].pop("sites"), told["web"].pop("files")
@@ -73,9 +88,18 @@ def units(ours: Document) -> List[Document]:
                 "memory_mib": memory.get("anonymous_mib"),
                 "started_by": told.get("TriggeredBy", "").split(),
                 "module": module_of(told.get("MainPID", "")) if by_hand else "",
+                "folder": folder_of(told.get("MainPID", "")) if by_hand else "",
             }
         )
     return found
+
+
+def folder_of(pid: str) -> str:
+    """Say where a process was started; empty: it is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd") if pid.isdigit() and pid != "0" else ""
+    except OSError:
+        return ""
 
 
 def module_of(pid: str) -> str:
@@ -84,10 +108,7 @@ def module_of(pid: str) -> str:
     No other word is told, as a command may hold secrets.
     """
     words = textfiles.read(f"/proc/{pid}/cmdline").split("\0") if pid.isdigit() and pid != "0" else []
-    try:
-        folder = os.readlink(f"/proc/{pid}/cwd") if words else ""
-    except OSError:
-        return ""
+    folder = folder_of(pid) if words else ""
     for at, word in enumerate(words):
         if _MODULE.fullmatch(word) and not (at and words[at - 1].startswith("-")):
             path = f"{folder}/{word.partition(':')[0].replace('.', '/')}"

@@ -7,8 +7,9 @@ import re
 import socket
 from typing import Any, Dict, Iterable, Iterator, List, Optional
 
-from . import readbackredis, textfiles
+from . import readbackredis, surveypostgresql, textfiles
 from .mariadb import MariaDB
+from .mysql import MySQL
 from .postgresql import PostgreSQL
 
 Document = Dict[str, Any]
@@ -22,7 +23,12 @@ _REDIS_PLACES = (("127.0.0.1", 6379), "/run/redis/redis-server.sock", "/run/valk
 
 def databases() -> List[Document]:
     """Tell what each database server that answers holds."""
-    return [told for told in (MariaDB().tell(), PostgreSQL().tell()) if told is not None]
+    mysql, postgresql = MariaDB().tell(), PostgreSQL().tell()
+    if mysql is not None and mysql["flavour"] == "mysql":
+        mysql["alone"] = MySQL().alone()
+    if postgresql is not None:
+        postgresql["rules"] = surveypostgresql.rules()
+    return [told for told in (mysql, postgresql) if told is not None]
 
 
 def settings(names: Iterable[str]) -> List[Document]:

@@ -86,6 +86,7 @@ def run(
             manifest.load()["last_transaction"],
         )
         journal.doc.update(origin.of_this_login())
+        journal.doc["host"] = str(request.get("host") or "")
         _guarded(_Transaction(request, blob, journal, progress))
     finally:
         lock.release()
@@ -279,7 +280,7 @@ def _returned(refusal: Refusal, transaction: _Transaction) -> Refusal:
         outcome.commands.append(f"journalctl -u deployer-return-{journal.identifier}")
     refusal.state = outcome.state
     if outcome.problems:
-        refusal.detail = "\n".join([*outcome.problems, "", refusal.detail]).strip()
+        refusal.detail = "\n".join([refusal.detail, "", *outcome.problems]).strip()  # of long ones the end is shown
         refusal.next = "\n".join(outcome.commands)
     if outcome.kept:
         refusal.detail = f"{refusal.detail}\nkept, doing nothing: {'; '.join(outcome.kept)}".strip()

@@ -92,8 +92,8 @@ def unit_actions(
             changes.append(Change("unit", verb, unit, because))
         for database in rendered.wanted.databases:
             is_there = seen["databases"].get(database.server, {}).get(database.name)
-            is_taken_over = is_there is True and _is_new(database, rendered, seen)
-            if database.unit == unit and (is_there is not True or is_taken_over):
+            is_new = _is_new(database, rendered, seen)
+            if database.unit == unit and (is_there is not True or is_new):
                 activations.append(
                     {
                         "kind": "database",
@@ -102,10 +102,10 @@ def unit_actions(
                         "name": database.name,
                         "user": database.user,
                         "secret": database.secret_path or None,
-                        "keep_login": is_taken_over,
+                        "keep_login": is_new,  # the database may be somebody's though the app's user is not there
                     }
                 )
-                because = IS_USED if is_taken_over else "if it is not there"
+                because = IS_USED if is_there is True else "if it is not there"
                 changes.append(Change("database", "create", database.name, because))
     for gone in unwanted:
         activations.append({"kind": "stop", "unit": gone})

@@ -83,13 +83,26 @@ def _back_alone(entry: Entry, to: str, wait_s: float, *, json: bool, dry: bool) 
 
 
 @task
-def recover(_context: Context, *, host: str = "", inventory: str = "", json: bool = False, wait: int = 0) -> int:
-    """Finish or take back a deploy that died half way, now; the host does so by itself within minutes."""
+def recover(
+    _context: Context,
+    *,
+    host: str = "",
+    inventory: str = "",
+    json: bool = False,
+    wait: int = 0,
+    leave_database: str = "",
+) -> int:
+    """Finish or take back a deploy that died half way, now; the host does so by itself within minutes.
+
+    A database that cannot be put back from its dump keeps the deploy open. `--leave-database blog` says that somebody
+    has seen to it by hand: it stays as it stands, and the rest is taken back.
+    """
     entries, _ = entries_of(host, inventory)
+    leave = [name.strip() for name in leave_database.split(",") if name.strip()]
 
     def settle(entry: Entry, tell: Tell) -> Answer:
         with on_record(entry, say=partial(tell, "")) as record:
-            settled = record.recover(wait_s=wait)
+            settled = record.recover(wait_s=wait, leave_databases=leave)
         return Answer(
             recover_document(entry.name, settled), lambda console: print_settled(console, entry.name, settled)
         )

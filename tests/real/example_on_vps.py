@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
@@ -93,7 +94,7 @@ class Example(Site):
         """Write the inventory, with changes by dotted path (`services__redis__persistence`)."""
         if not self.source.exists():
             shutil.copytree(ROOT / "examples" / self.app, self.source)
-        said = self.said or ENTRIES[self.app]
+        said = deepcopy(self.said or ENTRIES[self.app])  # changes go into what lies deep in it, too
         host: dict[str, Any] = {
             "hardware": {"cpu_cores": self.host.cpu_cores, "memory_mib": self.host.memory_mib, "disk_gib": 20},
             "ssh": {

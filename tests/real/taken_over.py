@@ -36,10 +36,10 @@ def app(environ, start_response):
 LOCKED = ("asyncmy", "gunicorn", "packaging")
 
 
-def lock_of(names: tuple[str, ...]) -> str:
-    """Give the lines of some packages from the example's lock file."""
+def lock_of(names: tuple[str, ...], example: str = "blog") -> str:
+    """Give the lines of some packages from an example's lock file."""
     kept, is_kept = [], False
-    for line in (ROOT / "examples/blog/requirements.lock").read_text().splitlines():
+    for line in (ROOT / "examples" / example / "requirements.lock").read_text().splitlines():
         if not line.startswith(" "):
             is_kept = line.partition("==")[0] in names
         if is_kept:

@@ -62,7 +62,7 @@ def sql(tree: Inside, text: str) -> str:
 
 
 def picture(tree: Inside) -> str:
-    users = "SELECT User, Host, plugin, HEX(authentication_string) FROM mysql.user"
+    users = "SELECT User, Host, plugin, HEX(authentication_string), User_attributes FROM mysql.user"
     return sql(tree, f"SHOW DATABASES; SELECT * FROM mysql.db; {users}")
 
 
@@ -100,6 +100,34 @@ def test_a_user_that_was_there_gets_its_own_password_back_whatever_bytes_its_sal
         assert server.undo(note) == ""
         assert picture(tree) == before
         assert "fine" in login(tree, "of-somebody-before", "SELECT 'fine'", user)
+
+
+def test_a_user_that_is_taken_over_has_two_passwords_and_afterwards_its_own_alone(tree: Inside, server: MySQL) -> None:
+    sql(tree, "CREATE USER taken@localhost IDENTIFIED BY 'of-somebody-before'")
+    before = picture(tree)
+    note = noted(server, "fresh", "taken")
+    for _ in range(2):  # a second time is no third password
+        server.make("fresh", "taken", SECRET, keep_login=True)
+        for secret in (SECRET, "of-somebody-before"):
+            assert "fine" in login(tree, secret, "SELECT 'fine'", "taken")
+    assert "taken@localhost" in server.alone()
+    assert "root@localhost" in server.alone()  # it has no password
+    for _ in range(2):
+        assert server.undo(note) == ""
+        assert picture(tree) == before
+    assert "taken@localhost" not in server.alone()
+    assert "denied" in login(tree, SECRET, "SELECT 'fine'", "taken")
+
+
+def test_a_second_password_by_hand_is_not_taken_away_for_the_apps(tree: Inside, server: MySQL) -> None:
+    sql(tree, "CREATE USER two@localhost IDENTIFIED BY 'the-first-by-hand'")
+    sql(tree, "ALTER USER two@localhost IDENTIFIED BY 'the-second-by-hand' RETAIN CURRENT PASSWORD")
+    before = picture(tree)
+    note = noted(server, "fresh", "two")
+    server.make("fresh", "two", SECRET, keep_login=True)
+    assert "fine" in login(tree, "the-first-by-hand", "SELECT 'fine'", "two")
+    assert server.undo(note) == ""
+    assert picture(tree) == before
 
 
 def test_a_database_that_holds_a_table_is_kept_with_its_user(tree: Inside, server: MySQL) -> None:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from failing_steps import STEPS, add, history, kill_the_agent_in_its_migration, return_now, take_away
 from site_on_vps import Site, Visitors
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
-#: A step that is whole, and one that fails behind its first statement, which MariaDB does not undo.
-STEPS = {
-    "0004_moods.sql": "CREATE TABLE moods (mood VARCHAR(20) NOT NULL PRIMARY KEY);\n",
-    "0005_posts.sql": "ALTER TABLE posts ADD COLUMN mood INT;\nUPDATE posts SET mood = 7;\nSELECT no FROM nowhere;\n",
-}
-HANGS = {"0004_moods.sql": "CREATE TABLE moods (mood INT);\nUPDATE posts SET title = 'lost';\nSELECT SLEEP(120);\n"}
-KILL_THE_AGENT = (
-    "for p in /proc/[0-9]*; do grep -q DEPLOYER[-]AGENT $p/cmdline 2>/dev/null && kill -9 ${p#/proc/}; done; true"
-)
 #: As a return leaves the host that dies once it has begun to put the database back.
 DIES_AGAIN = """\
 set -e; cd /var/lib/deployer/transactions/; cd $(ls -t | head -1)
@@ -48,15 +37,9 @@ def host_of_the_module(vps: Any, deployed: str, tmp_path_factory: pytest.TempPat
 def site(host_of_the_module: Site) -> Iterator[Site]:
     """The blog as it was deployed; its new steps are taken away after each test."""
     yield host_of_the_module
-    for name in {**STEPS, **HANGS}:
-        (host_of_the_module.source / "blog/migrations" / name).unlink(missing_ok=True)
+    take_away(host_of_the_module)
     host_of_the_module.write()
     assert "no change" in host_of_the_module.deploy().stdout
-
-
-def add(site: Site, steps: dict[str, str]) -> None:
-    for name, text in steps.items():
-        (site.source / "blog/migrations" / name).write_text(text)
 
 
 def data(site: Site) -> str:
@@ -66,10 +49,6 @@ def data(site: Site) -> str:
 
 def dumps(site: Site) -> list[str]:
     return site.host.sh("ls /var/lib/deployer/dumps 2>/dev/null; true").split()
-
-
-def history(site: Site) -> list[dict[str, Any]]:
-    return list(json.loads(site.run("history", "--json").stdout)["transactions"])
 
 
 def test_a_step_that_fails_half_way_is_taken_back_with_the_dump_of_before(site: Site) -> None:
@@ -97,31 +76,10 @@ def test_a_step_that_fails_half_way_is_taken_back_with_the_dump_of_before(site: 
 @pytest.mark.parametrize("dies_again", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_killed_agent_leaves_the_migration_to_the_timer(site: Site, *, dies_again: bool) -> None:
     before, known = data(site), history(site)[0]["transaction"]
-    add(site, HANGS)
-    deploy = subprocess.Popen(
-        site.argv("deploy", "--no-verify"),
-        cwd=site.folder,
-        env=site.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        site.host.sh("timeout 60 sh -c 'until mariadb -e \"SHOW PROCESSLIST\" | grep -q SLEEP; do sleep 0.1; done'")
-        assert data(site) != before
-        site.host.sh(KILL_THE_AGENT)
-        deploy.wait(60)
-    finally:
-        deploy.kill()
-        deploy.wait(10)
-    # what the timer does once its time has come
-    timer = site.host.sh("systemctl list-units --plain --no-legend 'deployer-return-*.timer' | cut -d' ' -f1").strip()
+    kill_the_agent_in_its_migration(site, "mariadb", data, before)
     if dies_again:
         site.host.sh(DIES_AGAIN)
-    site.host.sh(f"systemctl start {timer.replace('.timer', '.service')}", timeout_s=120)
-    until = time.monotonic() + 60
-    while history(site)[0]["transaction"] == known and time.monotonic() < until:
-        time.sleep(0.5)
+    return_now(site, known)
     assert data(site) == before
     last = history(site)[0]
     assert last["outcome"] == "restored"

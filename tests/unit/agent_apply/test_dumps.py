@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from deployer.agent import dumps, migrations, places, recordedsteps
+from deployer.agent import copysqlite, dumps, migrations, places, recordedsteps
 from deployer.agent.dumper import DUMPERS, dumper_of
 from deployer.agent.journal import Journal
 from deployer.agent.refusal import Refusal
@@ -81,10 +81,10 @@ def test_a_dump_is_whole_by_its_last_line(tmp_path, kind, text, whole):
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"x\n" * 100_000 + text))
     if whole:
-        dumps._check_whole(DUMPERS[kind], str(path), "x")
+        dumps.check_whole(DUMPERS[kind], str(path), "x")
         path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(Refusal):
-        dumps._check_whole(DUMPERS[kind], str(path), "x")
+        dumps.check_whole(DUMPERS[kind], str(path), "x")
 
 
 def test_a_dump_of_sqlite_is_whole_by_its_pages(tmp_path):
@@ -163,3 +163,50 @@ def test_the_audit_line_says_how_the_databases_stand(tmp_path):
 
 def test_a_row_is_told_without_sums_and_in_one_line():
     assert recordedsteps.told([3, "0003_users.sql", "a" * 64, None, "2026-11-21\n"]) == "3 0003_users.sql 2026-11-21"
+
+
+def test_what_a_person_types_makes_a_database_of_postgresql_its_owners_again():
+    place = {**PLACE, "user": "app-blog"}
+    assert "-O app-blog blog && gzip" in DUMPERS["postgresql"].by_hand(place, "/x.gz")
+    taken_over = DUMPERS["postgresql"].by_hand({**place, "before": {"owner": "Old One"}}, "/x.gz")
+    acts = """psql -qc 'ALTER ROLE "app-blog" IN DATABASE "blog" SET role = "Old One"' && gzip"""
+    assert "-O 'Old One' blog" in taken_over
+    assert acts in taken_over
+
+
+def failed_to_restore(**note):
+    journal = Journal("t1", {"host": "web1"})
+    dump = {"file": "/var/lib/deployer/dumps/blog.t1.before.gz"}
+    return migrations._commands({**PLACE, "dump": dump, **note}, journal)
+
+
+def test_what_is_said_to_do_about_a_database_that_was_not_put_back_is_typed_as_it_stands():
+    again, by_hand, leave = failed_to_restore()
+    assert again.startswith("deployer recover --host web1   #")
+    assert by_hand.startswith("gzip -dc /var/lib/deployer/dumps/blog.t1.before.gz | mariadb   #")
+    assert leave.startswith("deployer recover --host web1 --leave-database blog   #")
+    assert len(failed_to_restore(dump=None)) == 1
+    assert not any("gzip" in line for line in failed_to_restore(is_lost=True))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"to": "/etc/passwd"},
+        {"to": "/var/lib/app-blog/../x.db"},
+        {"to": "/var/lib/app-shop/blog.db"},
+        {"owner": "-x"},
+        {"owner": "nobody-of-that-name"},
+        {"from": "blog.db"},
+    ],
+)
+def test_a_copy_goes_only_into_the_apps_own_folder(entry, monkeypatch):
+    made = []
+    monkeypatch.setattr(dumps, "run", lambda *words: made.append(words))
+    monkeypatch.setattr(copysqlite.treestate, "user_id", {"root": 0, "app-blog": 900}.__getitem__)
+    plain = {"from": "/srv/x/blog.db", "owner": "root", "to": "/var/lib/app-blog/blog.db", "user": "app-blog"}
+    copysqlite.copy(plain, None)
+    assert len(made) == 1
+    with pytest.raises((Refusal, KeyError)):
+        copysqlite.copy({**plain, **entry}, None)
+    assert len(made) == 1

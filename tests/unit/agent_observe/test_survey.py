@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from deployer.agent import listening, survey, surveycron, surveysites, surveystores
+from deployer.agent import listening, survey, surveycron, surveyfiles, surveypostgresql, surveysites, surveystores
 from deployer.agent.mariadb import both_ways
 
 CONFIG = """
@@ -76,6 +76,30 @@ def test_only_settings_of_the_server_are_read_and_the_order_of_files_is_told():
         ("max_connections", "7", 4, False),
         ("a", "b", 7, True),
     ]
+
+
+def test_where_postgresql_reads_its_folder_is_found_and_a_comment_is_none():
+    text = "max_connections = 7\n#include_dir = 'conf.d'\n include_dir = 'conf.d'\t# Debian's\n"
+    assert surveypostgresql.folder_line(text) == 3
+    assert surveypostgresql.folder_line("include_dir = 'mine'\n") == 0
+
+
+def test_sqlite_files_near_a_service_and_held_open_are_found_by_their_first_bytes(tmp_path, monkeypatch):
+    near, venv, other = tmp_path / "a/blog.db", tmp_path / "venv/lib.db", tmp_path / "a/notes.db"
+    for path in (near, venv, other):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(surveyfiles.MAGIC + b"x" * 5000)
+    other.write_bytes(b"no database")
+    held = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    held.write_bytes(surveyfiles.MAGIC)
+    (tmp_path / "a/link.db").symlink_to(near)
+    monkeypatch.setattr(listening, "unit_of", lambda pid: "mine.service" if pid == os.getpid() else "")
+    with held.open("rb"):
+        found = surveyfiles.sqlite({"mine.service": str(tmp_path)})
+    assert [(one["file"], one["unit"]) for one in found] == [(str(held), "mine.service"), (str(near), "mine.service")][
+        :: 1 if str(held) < str(near) else -1
+    ]
+    assert surveyfiles.sqlite({"other.service": "/"}) == []
 
 
 def test_who_listens_is_found_by_port_and_by_path(tmp_path):
