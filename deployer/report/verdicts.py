@@ -36,6 +36,7 @@ class Line(_Data):
     severity: str = "must"
     at_least: bool | None = None
     interval: tuple[float, float] | None = None
+    runs: tuple[float | None, ...] = ()
 
     @property
     def more_is_better(self) -> bool:

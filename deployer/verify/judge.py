@@ -10,6 +10,7 @@ from deployer.slo import Slo
 from deployer.verify.bottleneck import GENERATOR_ERRORS, generator_doubt, neighbour, of_closed, starved
 from deployer.verify.ceiling import full_link, link_ceiling_req_per_s
 from deployer.verify.criteria import criteria, lines_of
+from deployer.verify.ended import ended_line
 from deployer.verify.leak import ALLOWED_MIB, Kept, kept_by_units
 from deployer.verify.lines import (
     NOT_THE_HOST,
@@ -24,7 +25,9 @@ from deployer.verify.lines import (
     unasked,
 )
 from deployer.verify.measured import HostSamples, Measured
+from deployer.verify.safety import Stop
 from deployer.verify.target import VerifyTarget
+from deployer.verify.validity import with_validity
 from deployer.verify.verdict import Capacity, Findings, Line, Objective, Verdict
 from deployer.verify.waits import Bottleneck
 
@@ -56,7 +59,7 @@ def judge(
     target: VerifyTarget,
     slo: Slo,
     *,
-    stopped: str = "",
+    stop: Stop | None = None,
     duration_s: float = 0.0,
     findings: Findings | None = None,
 ) -> Verdict:
@@ -67,12 +70,13 @@ def judge(
         host: What was seen on the host.
         target: What was under load.
         slo: What it is held to.
-        stopped: Why the load was ended early.
+        stop: Why the load was ended early; None when it was not.
         duration_s: Of the whole run, s.
         findings: What a whole test found besides; None: it was a quick one.
     """
     found = {phase.name: phase for phase in phases}
     seen = Evidence(phases=found, host=host, target=target, slo=slo, findings=findings or Findings())
+    stopped = stop.why if stop else ""
     seen = replace(seen, partly=_partly(seen, stopped))
     whole = seen.findings.whole
     lines = [held(found.get(HOLD), host, target, slo)]
@@ -83,8 +87,10 @@ def judge(
     lines += [_errors(seen), _memory(seen), _oom(seen), _restarts(seen)]
     lines += [_leak(seen), *_predicted(seen)] if whole else []
     lines += lines_of(seen)
+    ended = ended_line(stop, seen) if stop else None
+    lines += [ended] if ended else []
     return Verdict(
-        lines=tuple(lines),
+        lines=tuple(with_validity(lines, seen)),
         capacity=tuple(_capacities(found, host, target)),
         phases=tuple(phases),
         host=host,

@@ -614,6 +614,9 @@ class Load:
         tick = begin + 1.0
         while not self.commands.stop:
             now = clock()
+            if now >= tick:
+                emit({"event": "progress", "t_s": round(now - begin, 2), **self.state(), **counts.second()})
+                tick += 1.0
             if now >= self.end and due >= self.end:
                 break
             for _ in range(ARRIVALS_AT_ONCE):
@@ -630,9 +633,6 @@ class Load:
                 break
             patience_s = min(due, self.end, tick, self.to_open[0][0] if self.to_open else tick) - clock()
             self.serve(min(max(patience_s, 0.001 if self.to_open else 0.0), 0.1))
-            if now >= tick:
-                emit({"event": "progress", "t_s": round(now - begin, 2), **self.state(), **counts.second()})
-                tick += 1.0
 
     def drain(self) -> None:
         """Wait for the answers that are under way; what does not come is an error, and counts with its age."""

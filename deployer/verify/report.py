@@ -26,7 +26,7 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
     rows = [
         (
             f"({line.outcome})" if line.objective.severity == "should" else line.outcome,
-            short(line.objective.name),
+            short(("valid: " if line.objective.severity == "valid" else "") + line.objective.name),
             line.objective.wanted,
             measured(line) or "-",
             "" if line.margin_share is None else f"{line.margin_share:+.0%}",
@@ -45,6 +45,10 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
     notes = list(verdict.notes)
     if any(line.interval for line in verdict.lines):
         notes.append("in brackets behind a figure: where the true one lies with 95 % confidence")
+    if any(line.objective.severity == "valid" for line in verdict.lines):
+        notes.append(
+            "lines that begin with `valid` say whether the test is worth anything; without them nothing is known"
+        )
     if any(line.objective.severity == "should" for line in verdict.lines):
         notes.append("an outcome in brackets is told, and makes no verdict")
     lines += [f"note: {note}" for note in notes]
@@ -81,6 +85,10 @@ def document(verdict: Verdict, *, started_at: str = "", host: str = "") -> dict[
             "uncached_header_names": sorted(target.uncached_headers),
         },
         "lines": [_line(line) for line in verdict.lines],
+        "runs": [
+            {"outcome": run.outcome, "duration_s": run.duration_s, "stopped": run.stopped or None}
+            for run in verdict.runs
+        ],
         "capacity": [
             {
                 "path": each.path,
@@ -119,7 +127,8 @@ def _zero_s(verdict: Verdict) -> float:
 def _headline(verdict: Verdict) -> str:
     must = [line for line in verdict.lines if line.objective.severity == "must"]
     kept = sum(line.outcome == "kept" for line in must)
-    text_ = f"{verdict.outcome}: {kept} of {len(must)} objectives kept in {verdict.duration_s:.0f} s"
+    runs = f", {len(verdict.runs)} runs" if verdict.runs else ""
+    text_ = f"{verdict.outcome}: {kept} of {len(must)} objectives kept in {verdict.duration_s:.0f} s{runs}"
     return text_ + (f"; ended early: {verdict.stopped}" if verdict.stopped else "")
 
 
@@ -220,6 +229,11 @@ def _servers(verdict: Verdict) -> list[str]:
 
 def measured(line: Line) -> str:
     """Give what was measured for people, with how far it may be off where that is known."""
+    known = [value for value in line.runs if value is not None]
+    if known and line.objective.metric.endswith("_share"):
+        return f"{line.measured} ({min(known):.1%}-{max(known):.1%} in {len(line.runs)} runs)"
+    if known:
+        return f"{line.measured} ({min(known):.1f}-{max(known):.1f} in {len(line.runs)} runs)"
     if line.interval is None or line.objective.metric.endswith("errors"):
         return line.measured  # so many errors there were
     low, high = line.interval.low, line.interval.high
@@ -242,6 +256,7 @@ def _line(line: Line) -> dict[str, Any]:
         "wanted": line.objective.wanted_value,
         "measured": line.measured_value,
         "interval": None if interval is None else [round(interval.low, 4), round(interval.high, 4)],
+        "runs": list(line.runs),
         "margin_share": None if margin is None else round(margin, 4),
         "outcome": line.outcome,
         "why": line.why,

@@ -14,7 +14,7 @@ from deployer.verify.generator import generate
 from deployer.verify.judge import CACHED, HOLD, capacity_phase, judge, open_phase
 from deployer.verify.leak import Rest
 from deployer.verify.measured import Measured
-from deployer.verify.safety import Guard
+from deployer.verify.safety import Guard, Stop
 from deployer.verify.sampler import Sampler, Unwatched
 from deployer.verify.target import VerifyTarget
 from deployer.verify.vantage import Vantage
@@ -68,15 +68,13 @@ def verify(
         DeployerError: The sampling could not begin.
     """
     run = Run(target, phases or slo.phases, sampler or Unwatched(), tuple(generator_cpus or ()), say)
-    run.vantages = tuple(vantages)
+    run.vantages, run.guard = tuple(vantages), Guard(slo.abort)
     timed = slo.model_copy(update={"phases": run.phases})
     with run.sampler:
         findings = run.whole(timed) if whole else run.quick()
         host = run.sampler.finish()
     findings = replace(findings, cut=run.cut)
-    return judge(
-        run.measured, host, target, timed, stopped=run.stopped, duration_s=round(run.took_s, 1), findings=findings
-    )
+    return judge(run.measured, host, target, timed, stop=run.stop, duration_s=round(run.took_s, 1), findings=findings)
 
 
 def find_knee(
@@ -100,6 +98,7 @@ def find_knee(
         Inconclusive: The load was ended early, or the page does not answer.
     """
     run = Run(target, slo.phases, sampler or Unwatched(), tuple(generator_cpus or ()), say)
+    run.guard = Guard(slo.abort)
     with run.sampler:
         findings = Course(run, slo).knee_alone()
     if run.stopped:
@@ -123,14 +122,19 @@ class Run:
         self.phases = phases
         self.sampler = sampler
         self.measured: list[Measured] = []
-        self.stopped = ""
+        self.stop: Stop | None = None
         self.cut = ""
         self.tell = say
         self._cpus = cpus
         self.vantages: tuple[Vantage, ...] = ()
-        self._guard = Guard()
+        self.guard = Guard()
         self._began_s = time.monotonic()
         self._expected_s: float | None = None
+
+    @property
+    def stopped(self) -> str:
+        """Why the load was ended early; nothing while it was not."""
+        return self.stop.why if self.stop else ""
 
     @property
     def took_s(self) -> float:
@@ -197,7 +201,7 @@ class Run:
         if self._expected_s is not None and self.took_s > self.phases.most_s:
             self.cut = self.cut or f"the time was up after {self.phases.most_s:g} s (slo.phases.most_s): {name}"
             return None
-        self._guard.begin()
+        self.guard.begin(name, str(job["mode"]))
         rate = f", {job['rate_per_s']:.0f} requests/s" if "rate_per_s" in job else ""
         at = f" [{_minutes(self.took_s)} of about {_minutes(self._expected_s)}]" if self._expected_s else ""
         self.tell(f"{name}: {job['connections']} connections for {job['duration_s']:g} s{rate}{at}")
@@ -239,11 +243,11 @@ class Run:
 
     def _alarm(self) -> str:
         """Say why the load must end; once said, it stays so."""
-        self.stopped = self.stopped or self.sampler.alarm() or self._guard.alarm(self.sampler.silence_s())
+        self.stop = self.stop or self.guard.look(self.sampler)
         return self.stopped
 
     def _progress(self, second: Mapping[str, Any]) -> str:
-        self._guard.heard(second)
+        self.guard.heard(second)
         return self._alarm()
 
 

@@ -187,10 +187,13 @@ def _with_unit(metric: str, value: float) -> str:
 
 
 def _name(line: Line) -> str:
-    return line.name + (" (should)" if line.severity == "should" else "")
+    return line.name + ("" if line.severity == "must" else f" ({line.severity})")
 
 
 def _interval(line: Line) -> str:
+    if known := [value for value in line.runs if value is not None]:
+        low, high = (_with_unit(line.metric, end) for end in (min(known), max(known)))
+        return f"{low} to {high} in {len(line.runs)} runs"
     if line.interval is None:
         return ""
     if line.metric.endswith("errors"):
