@@ -13,7 +13,6 @@ from deployer.inventory.tree import MergedTree
 from deployer.objectives import Use, parse, rate_of
 from deployer.slo import Slo
 
-
 #: What says how long a kind of phase lasts.
 _LASTS: Mapping[str, str] = {"hold": "hold_s", "cached": "closed_s", "capacity": "capacity_s", "open": "open_s"}
 

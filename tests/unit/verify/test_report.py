@@ -119,7 +119,7 @@ COUNTS_AND_WORDS = {
     "measured", "why", "capacity", "path", "cached", "evidence", "phases", "mode", "planned", "done",
     "connections_wanted", "established", "alive_min", "reopened", "errors", "first_errors", "cache", "seconds",
     "host_summary", "host_fault", "host_samples", "notes", "bytes_per_answer", "oom_kills", "restarts", "units",
-    "listen_overflows", "advice", "change", "because", "severity", "at_least", "interval", "whole", "knee",
+    "listen_overflows", "advice", "change", "because", "severity", "at_least", "interval", "whole", "knee", "runs",
 }  # fmt: skip
 
 
