@@ -84,7 +84,7 @@ def _sent_share(phase: Measured) -> float | None:
 
 _OF_GENERATOR: Final[dict[str, Callable[[Measured], float | None]]] = {
     "cpu": wants,
-    "late.p99": lambda phase: None if phase.mode == "closed" else phase.late_p99_ms,
+    "late.p99": lambda phase: phase.late_p99_ms,
     "sent": _sent_share,
     "errors": lambda phase: float(_own_errors(phase)),
 }

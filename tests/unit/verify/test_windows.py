@@ -100,6 +100,7 @@ def test_samples_of_the_host(text, columns, outcome, figure):
 
 
 def test_samples_that_do_not_tell_it_decide_nothing():
+    assert line_of("host.cpu < 99% within 3s", seen=seen(cpu_busy_share=[0.5, None, 0.5])).outcome == "inconclusive"
     assert line_of("host.cpu < 99% for 3s", seen=seen(cpu_busy_share=[0.5, None, 0.5])).outcome == "inconclusive"
     assert line_of("service.nginx.mem < 99% for 2s", seen=seen(memory_share=[0.1, 0.1])).outcome == "inconclusive"
 
