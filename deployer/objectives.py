@@ -91,7 +91,7 @@ OF_GENERATOR: Final[Mapping[str, Metric]] = {
 OF_NET: Final[Mapping[str, Metric]] = {"util": Metric(("share",), _VALID, _NO_WINDOW)}
 OF_SAMPLER: Final[Mapping[str, Metric]] = {"silent": Metric(("ms",), _LIVE, _NO_WINDOW)}
 #: Scopes that are kinds of phases; a rate is ``r`` and its number.
-PHASES: Final = ("hold", "cached", "capacity", "open")
+PHASES: Final = ("hold", "cached", "capacity", "open", "journeys")
 #: What may stand without a scope: it is then about every phase.
 EVERYWHERE: Final = ("p50", "p95", "p99", "errors")
 #: Scopes of one word that are no phases.
@@ -153,8 +153,8 @@ class Criterion:
 
     Attributes:
         text: As it was written, with single spaces.
-        scope: ``hold``, ``cached``, ``capacity``, ``open``, ``r1000``, ``knee``, ``host``, ``service.NAME``,
-            ``service.*``, ``gen``, ``net``, ``sampler``; empty: every phase.
+        scope: ``hold``, ``cached``, ``capacity``, ``open``, ``journeys``, ``r1000``, ``knee``, ``host``,
+            ``service.NAME``, ``service.*``, ``gen``, ``net``, ``sampler``; empty: every phase.
         metric: What is compared.
         comparison: How.
         value: The limit, in ``unit``.

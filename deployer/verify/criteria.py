@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from deployer.objectives import Criterion, Unit, parse, rate_of
+from deployer.objectives import PHASES, Criterion, Unit, parse, rate_of
 from deployer.slo import Slo
 from deployer.verify.bottleneck import GENERATOR_ERRORS, generator_doubt, neighbour, starved
 from deployer.verify.ceiling import full_link
@@ -37,24 +37,29 @@ _SUFFIX: Final[dict[Unit, str]] = {
 }
 
 
-def criteria(slo: Slo, *, whole: bool) -> tuple[list[tuple[Criterion, Severity]], list[str]]:
-    """Read them, and set those aside that a quick test has no phase for: the judged, and the others' texts."""
+def criteria(slo: Slo, findings: Findings) -> tuple[list[tuple[Criterion, Severity]], list[str]]:
+    """Read them, and set those aside that this kind of test has no phase for: the judged, and the others' texts."""
     written: list[tuple[str, Severity]] = [(text, "must") for text in slo.must]
     written += [(text, "should") for text in slo.should]
     read = [(parse(text), severity) for text, severity in written]
     of_validity: Severity = "valid"
     read += [(parse(text, "valid"), of_validity) for text in slo.valid]
-    judged = [(each, severity) for each, severity in read if whole or not _only_whole(each)]
-    return judged, [each.text for each, _ in read if not whole and _only_whole(each)]
+    judged = [(each, severity) for each, severity in read if _has_phase(each, findings)]
+    return judged, [each.text for each, _ in read if not _has_phase(each, findings)]
 
 
-def _only_whole(criterion: Criterion) -> bool:
-    return criterion.scope == "knee" or rate_of(criterion.scope) is not None
+def _has_phase(criterion: Criterion, findings: Findings) -> bool:
+    scope = criterion.scope
+    if scope == "journeys":
+        return findings.journeys
+    if scope == "knee" or rate_of(scope) is not None:
+        return findings.whole
+    return scope not in PHASES or not findings.journeys
 
 
 def lines_of(seen: Evidence) -> Iterator[Line]:
     """Judge each; one that is about several phases or units by the worst of them."""
-    judged, _ = criteria(seen.slo, whole=seen.findings.whole)
+    judged, _ = criteria(seen.slo, seen.findings)
     for criterion, severity in judged:
         if severity != "valid":
             yield line_of(criterion, objective(criterion, severity), seen)

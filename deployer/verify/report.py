@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from deployer.verify.measured import Measured
@@ -41,7 +42,7 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
         if line.why:
             lines.append(" " * (widths[0] + 2) + line.why)
     lines += ["", *_capacity(verdict), *_knee(verdict.findings), "", *_advice(verdict)]
-    lines += ["", *_phases(verdict.phases), "", *_host(verdict)]
+    lines += ["", *_phases(verdict.phases), "", *_steps(verdict.phases), *_host(verdict)]
     notes = list(verdict.notes)
     if any(line.interval for line in verdict.lines):
         notes.append("in brackets behind a figure: where the true one lies with 95 % confidence")
@@ -188,6 +189,23 @@ def _phases(phases: Sequence[Measured]) -> list[str]:
     return _table([head, *rows])
 
 
+def _steps(phases: Sequence[Measured]) -> list[str]:
+    """Tell what came of each name of journeys."""
+    head = ("journeys, closed model", "req/s", "P50 ms", "P95 ms", "P99 ms", "max ms", "errors", "first error")
+    rows = [
+        (
+            short(step.name),
+            f"{step.req_per_s:.1f}",
+            *(_ms(value) for value in (step.p50_ms, step.p95_ms, step.p99_ms, step.max_ms)),
+            str(step.errors),
+            step.first_error,
+        )
+        for phase in phases
+        for step in phase.steps
+    ]
+    return [*_table([head, *rows]), ""] if rows else []
+
+
 def _host(verdict: Verdict) -> list[str]:
     summary = verdict.host.summary
     if summary is None:
@@ -310,6 +328,7 @@ def _phase(phase: Measured, verdict: Verdict, zero_s: float) -> dict[str, Any]:
         "host_cpu_busy_share": None if host_cpu is None else round(host_cpu, 3),
         "seconds": [dict(second) for second in phase.seconds],
         "latency_histogram_us": dict(phase.latency),
+        **({"steps": [asdict(step) for step in phase.steps]} if phase.steps else {}),
     }
 
 

@@ -11,6 +11,7 @@ from deployer.errors import Inconclusive
 from deployer.slo import Phases, Slo
 from deployer.verify.course import Course, expected_s
 from deployer.verify.generator import generate
+from deployer.verify.journeys import JOURNEYS, Journeys, travelling
 from deployer.verify.judge import CACHED, HOLD, capacity_phase, judge, open_phase
 from deployer.verify.leak import Rest
 from deployer.verify.measured import Measured
@@ -45,6 +46,7 @@ def verify(
     whole: bool = False,
     generator_cpus: Sequence[int] | None = None,
     vantages: Sequence[Vantage] = (),
+    journeys: Journeys | None = None,
     say: Say = _silent,
 ) -> Verdict:
     """Put a host under load and say whether it does what it is held to.
@@ -58,6 +60,7 @@ def verify(
         generator_cpus: Cores of this machine for the generator, a process each; it must not share them with a
             host on the same machine. None: one process, wherever the kernel puts it.
         vantages: Where the load comes from, if not from this machine alone.
+        journeys: What users of the caller's own do, instead of all phases.
         say: Gets a line for each phase.
 
     Returns:
@@ -71,7 +74,12 @@ def verify(
     run.vantages, run.guard = tuple(vantages), Guard(slo.abort)
     timed = slo.model_copy(update={"phases": run.phases})
     with run.sampler:
-        findings = run.whole(timed) if whole else run.quick()
+        if journeys is not None:
+            findings = run.travelled(journeys)
+        elif whole:
+            findings = run.whole(timed)
+        else:
+            findings = run.quick()
         host = run.sampler.finish()
     findings = replace(findings, cut=run.cut)
     return judge(run.measured, host, target, timed, stop=run.stop, duration_s=round(run.took_s, 1), findings=findings)
@@ -168,6 +176,12 @@ class Run:
         self.tell(f"all phases: about {_minutes(self._expected_s)}, at most {_minutes(self.phases.most_s)}")
         return Course(self, slo).all()
 
+    def travelled(self, journeys: Journeys) -> Findings:
+        """Have users make journeys, and nothing else."""
+        self.vantages = tuple(travelling(self.vantages, journeys, self._cpus))
+        self.phase(JOURNEYS, **journeys.job())
+        return Findings(journeys=True)
+
     def uncached(self, path: str) -> None:
         """Measure what a page can carry, then its latency below that."""
         phases = self.phases
@@ -206,7 +220,7 @@ class Run:
         at = f" [{_minutes(self.took_s)} of about {_minutes(self._expected_s)}]" if self._expected_s else ""
         self.tell(f"{name}: {job['connections']} connections for {job['duration_s']:g} s{rate}{at}")
         phases = self.phases
-        whole = self.target.job(opened_per_s=phases.opened_per_s, timeout_s=phases.timeout_s, **job)
+        whole = self.target.job(**{"opened_per_s": phases.opened_per_s, "timeout_s": phases.timeout_s, **job})
         measured = generate(
             name, whole, cpus=self._cpus, vantages=self.vantages, progress=self._progress, alarm=self._alarm
         )

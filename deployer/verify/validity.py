@@ -22,7 +22,7 @@ from deployer.verify.verdict import Line, Objective
 
 def with_validity(lines: Sequence[Line], seen: Evidence) -> list[Line]:
     """Put the lines of ``slo.valid`` behind the others, which are inconclusive unless all of them hold."""
-    judged, _ = criteria(seen.slo, whole=seen.findings.whole)
+    judged, _ = criteria(seen.slo, seen.findings)
     own = [_line(criterion, seen) for criterion, severity in judged if severity == "valid"]
     broken = [line for line in own if line.outcome != "kept"]
     if broken:

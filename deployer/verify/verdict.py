@@ -158,6 +158,7 @@ class Findings:
         knee: What the search found.
         rests: When nothing was asked: after the warm-up, and after the cool-down.
         cut: Why phases are missing, when nothing was stopped: the time was up.
+        journeys: Whether the load was a user's own journeys, and nothing else.
     """
 
     whole: bool = False
@@ -168,6 +169,7 @@ class Findings:
     knee: Knee | None = None
     rests: tuple[Rest, Rest] | None = None
     cut: str = ""
+    journeys: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
