@@ -152,7 +152,7 @@ def test_from_the_hosts_own_loopback_with_the_locust_that_it_has(site: Site) -> 
     argv = site.host.ssh_argv()
     unpack = f"tar -xf - -C {HOME}/lib/python3.11/site-packages"
     subprocess.run([*argv, unpack], input=locust_and_what_it_needs(), check=True)
-    run = verify(site, *options(site, "--from", "loopback,here", seconds=5), whole=True)
+    run = verify(site, *options(site, "--from", "loopback,here"), whole=True)
     [phase] = run.document["phases"]
     assert {step["name"] for step in phase["steps"]} == NAMES
     assert (phase["connections_wanted"], phase["errors"]) == (10, {})
