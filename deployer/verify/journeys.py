@@ -16,16 +16,8 @@ from deployer.errors import UsageError
 from deployer.packing import Program, pack
 from deployer.verify.vantage import Here, There, Vantage
 
-#: The phase.
-JOURNEYS: Final = "journeys"
 #: More is no script of journeys; bytes.
 LIMIT_BYTES: Final = 1 << 20
-#: What a reader has to know of the figures.
-CLOSED_NOTE: Final = (
-    "journeys are a closed model: a user asks again only once it has its answer, so a host that stalls is asked less, "
-    "and its percentiles look better than visitors find them (coordinated omission); promises of latency belong to "
-    "the rates of `verify` without journeys"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

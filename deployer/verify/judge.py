@@ -11,7 +11,6 @@ from deployer.verify.bottleneck import GENERATOR_ERRORS, generator_doubt, neighb
 from deployer.verify.ceiling import full_link, link_ceiling_req_per_s
 from deployer.verify.criteria import criteria, lines_of
 from deployer.verify.ended import ended_line
-from deployer.verify.journeys import CLOSED_NOTE, JOURNEYS
 from deployer.verify.lines import (
     NOT_THE_HOST,
     Evidence,
@@ -32,7 +31,13 @@ from deployer.verify.validity import with_validity
 from deployer.verify.verdict import Capacity, Findings, Line, Objective, Verdict
 from deployer.verify.waits import Bottleneck
 
-HOLD, CACHED, KNEE = "hold", "cached", "knee"
+HOLD, CACHED, KNEE, JOURNEYS = "hold", "cached", "knee", "journeys"
+#: What a reader has to know of the figures of journeys.
+CLOSED_NOTE: Final = (
+    "journeys are a closed model: a user asks again only once it has its answer, so a host that stalls is asked less, "
+    "and its percentiles look better than visitors find them (coordinated omission); promises of latency belong to "
+    "the rates of `verify` without journeys"
+)
 #: More answers from the cache than this are no measurement of an uncached page.
 CACHED_LIMIT_SHARE: Final = 0.02
 #: A prediction may be wrong by so much.

@@ -11,8 +11,8 @@ from deployer.errors import Inconclusive
 from deployer.slo import Phases, Slo
 from deployer.verify.course import Course, expected_s
 from deployer.verify.generator import generate
-from deployer.verify.journeys import JOURNEYS, Journeys, travelling
-from deployer.verify.judge import CACHED, HOLD, capacity_phase, judge, open_phase
+from deployer.verify.journeys import Journeys, travelling
+from deployer.verify.judge import CACHED, HOLD, JOURNEYS, capacity_phase, judge, open_phase
 from deployer.verify.leak import Rest
 from deployer.verify.measured import Measured
 from deployer.verify.safety import Guard, Stop

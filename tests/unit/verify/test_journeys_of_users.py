@@ -1,5 +1,7 @@
 """Journeys by Locust: a process of its own that speaks as the load generator does, and reports by name."""
 
+import json
+import time
 import tomllib
 from pathlib import Path
 
@@ -106,6 +108,80 @@ def test_an_alarm_ends_it(server, tmp_path):
     found = ran(made(USERS, tmp_path, duration_s=60), server, progress=lambda _second: "it burns")
     assert found.stopped
     assert found.duration_s < 4
+
+
+def test_many_names_are_told_as_one(server, tmp_path):
+    source = """
+from itertools import count
+from locust import HttpUser, task
+numbers = count()
+class One(HttpUser):
+    @task
+    def ask(self):
+        self.client.get("/ok", name=f"page {next(numbers)}")
+"""
+    found = ran(made(source, tmp_path), server)
+    assert found.done > 110
+    assert len(found.steps) == 101
+    assert found.steps[-1].name == "(other names)"
+    assert sum(step.done for step in found.steps) == found.done
+
+
+def test_what_journeys_start_ends_with_them(server, tmp_path):
+    source = """
+import subprocess
+from locust import HttpUser, task
+class One(HttpUser):
+    def on_start(self):
+        subprocess.Popen(["sleep", "4712"])
+    @task
+    def ask(self):
+        self.client.get("/ok")
+"""
+    found = ran(made(source, tmp_path, users=2), server)
+    assert found.done > 10
+    eventually(lambda: not running("sleep 4712"))
+
+
+def test_one_that_nobody_listens_to_ends_itself_even_if_it_computes(server, tmp_path):
+    source = """
+from locust import HttpUser, task
+class One(HttpUser):
+    @task
+    def compute(self):
+        while True:
+            pass
+"""
+    journeys = made(source, tmp_path, duration_s=60)
+    target = VerifyTarget(address="127.0.0.1", port=server.port, tls=False, server_name="blog.example")
+    [vantage] = travelling((), journeys, ())
+    process = vantage.start()
+    try:
+        process.tell(json.dumps({**target.job(timeout_s=5, **journeys.job()), "silence_s": 1.0}))
+        began = time.monotonic()
+        process._process.wait(15)
+        assert time.monotonic() - began > 1
+    finally:
+        process.close()
+
+
+def running(words):
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                argv = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            found += [argv] if argv.startswith(words) else []
+    return found
+
+
+def eventually(condition):
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
