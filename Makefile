@@ -41,7 +41,7 @@ static:
 	@echo "check: style, types and layers are as they should be"
 
 lock: setup ## write requirements-dev.lock from pyproject.toml and requirements-dev.in
-	@$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --allow-unsafe --generate-hashes \
+	@$(BIN)/pip-compile --quiet --upgrade --extra dev --extra locust --strip-extras --allow-unsafe --generate-hashes \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--output-file requirements-dev.lock pyproject.toml requirements-dev.in </dev/null
 

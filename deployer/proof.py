@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from deployer import transport
 from deployer.access import login_of
@@ -16,7 +17,9 @@ from deployer.slo import Phases, Slo
 from deployer.transport import Agent, Login
 from deployer.verify import AgentSampler, Findings, Verdict, VerifyTarget, find_knee, verify, watched
 from deployer.verify.advice import advise
+from deployer.verify.journeys import Journeys
 from deployer.verify.predicted import predictions
+from deployer.verify.repeat import MOST_FACTOR, is_enough, together
 from deployer.verify.report import short
 
 
@@ -64,6 +67,7 @@ def prove(
     generator_cpus: Sequence[int] = (),
     host_cpus: Sequence[int] = (),
     origins: Origins = FROM_HERE,
+    journeys: Journeys | None = None,
     on_phase: Callable[[str, str], None] = lambda _phase, _message: None,
 ) -> Verdict:
     """Put a host under load, watch it, and judge it by its SLO.
@@ -75,6 +79,7 @@ def prove(
         generator_cpus: Processors of this machine for the generator; none: wherever the kernel puts it.
         host_cpus: Processors of this machine that the host runs on, when it is a local VPS.
         origins: Where the load comes from; from here if left out.
+        journeys: What users of the caller's own do, instead of all phases.
         on_phase: Gets each phase and what there is to say of it.
 
     Raises:
@@ -95,8 +100,14 @@ def prove(
         remote.agent() as agent,
         origins.vantages(remote, cpus=generator_cpus, say=say) as vantages,
     ):
-        sampler = _sampler(agent, tested.rendered, host_cpus)
-        verdict = verify(target, slo, sampler, phases=phases, whole=whole, vantages=vantages, say=say)
+        runs: list[Verdict] = []
+        while not is_enough(runs, slo.repeat):
+            if slo.repeat > 1:
+                say(f"run {len(runs) + 1}: of {slo.repeat}, and up to {MOST_FACTOR * slo.repeat} where they disagree")
+            sampler = _sampler(agent, tested.rendered, host_cpus)
+            run = partial(verify, phases=phases, whole=whole, vantages=vantages, journeys=journeys)
+            runs.append(run(target, slo, sampler, say=say))
+        verdict = together(runs)
     return replace(verdict, advice=advise(entry.declaration, tested.rendered.budget, verdict, tested.app))
 
 

@@ -8,6 +8,7 @@ is never counted as kept.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -23,6 +24,8 @@ Path = Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=2000)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]{0,2000}$")]
 Comparison = Annotated[str, StringConstraints(max_length=200), AfterValidator(checked)]
+AbortLine = Annotated[str, StringConstraints(max_length=200), AfterValidator(partial(checked, use="abort"))]
+ValidLine = Annotated[str, StringConstraints(max_length=200), AfterValidator(partial(checked, use="valid"))]
 RatePerS = Annotated[int, Field(ge=1, le=1_000_000)]
 BodyText = Annotated[str, StringConstraints(pattern=r"^[ -~]{0,200}$")]
 
@@ -93,6 +96,12 @@ class Slo(Declared):
     """More that has to hold, as `r1000.p99 < 300ms` or `service.*.mem < 90%`."""
     should: Annotated[tuple[Comparison, ...], Field(max_length=40)] = ()
     """What is told, but no reason to call the test missed; written as in `must`."""
+    abort: Annotated[tuple[AbortLine, ...], Field(max_length=40)] = ()
+    """What ends the load at once, as `host.mem > 90% for 3s`; beside the safety stops, which always hold."""
+    valid: Annotated[tuple[ValidLine, ...], Field(max_length=40)] = ()
+    """What has to hold for the test to prove anything, as `gen.cpu < 80%`; else it is inconclusive as a whole."""
+    repeat: Annotated[int, Field(ge=1, le=9)] = 1
+    """How many runs make a verdict, which is that of the median; where runs disagree, up to twice as many."""
     cached_path: Path = "/"
     """A page that every anonymous visitor gets from the cache."""
     uncached_paths: Annotated[tuple[Path, ...], Field(max_length=10)] = ("/",)

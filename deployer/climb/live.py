@@ -19,6 +19,7 @@ from deployer.measured import PageKind
 from deployer.proof import target_of
 from deployer.verify import AgentSampler, HostSamples, Measured
 from deployer.verify.generator import generate
+from deployer.verify.safety import Guard
 
 #: A state that was just deployed is warmed up for so long, each page, s.
 WARMUP_S = 1.5
@@ -137,14 +138,20 @@ class LiveHost:
         pages.append((self._slo.cached_path, "cached"))
         measured: list[tuple[PageKind, Measured]] = []
         with AgentSampler(self._session.agent, units, host_cpus=self._host_cpus) as sampler:
-            for path, kind in pages:
-                self._load(path, kind, WARMUP_S, sampler)
-                measured.append((kind, self._load(path, kind, self._seconds, sampler)))
-            alarm = sampler.alarm()
-            samples = sampler.finish()
-        return _reading(measured, samples, alarm)
+            guard = Guard(self._slo.abort)
 
-    def _load(self, path: str, kind: PageKind, seconds: float, sampler: AgentSampler) -> Measured:
+            def alarm() -> str:
+                stop = guard.look(sampler)
+                return stop.why if stop else ""
+
+            for path, kind in pages:
+                self._load(path, kind, WARMUP_S, alarm)
+                measured.append((kind, self._load(path, kind, self._seconds, alarm)))
+            why = alarm()
+            samples = sampler.finish()
+        return _reading(measured, samples, why)
+
+    def _load(self, path: str, kind: PageKind, seconds: float, alarm: Callable[[], str]) -> Measured:
         headers = self._target.uncached_headers if kind == "uncached" else {}
         job = self._target.job(
             path=path,
@@ -155,7 +162,7 @@ class LiveHost:
             opened_per_s=250,
             timeout_s=self._slo.phases.timeout_s,
         )
-        return generate(f"{kind} {path}", job, cpus=self._cpus, progress=lambda _second: sampler.alarm())
+        return generate(f"{kind} {path}", job, cpus=self._cpus, progress=lambda _second: alarm())
 
 
 def _reading(measured: Sequence[tuple[PageKind, Measured]], samples: HostSamples, alarm: str) -> Reading:

@@ -10,8 +10,11 @@ from deployer.contradictions import Found, contradictions as of_declaration
 from deployer.inventory.models import Host, declaration_of
 from deployer.inventory.problems import Problem, ValuePath
 from deployer.inventory.tree import MergedTree
-from deployer.objectives import parse, rate_of
+from deployer.objectives import Use, parse, rate_of
 from deployer.slo import Slo
+
+#: What says how long a kind of phase lasts.
+_LASTS: Mapping[str, str] = {"hold": "hold_s", "cached": "closed_s", "capacity": "capacity_s", "open": "open_s"}
 
 
 def contradictions(name: str, host: Host, tree: MergedTree) -> Iterator[Problem]:
@@ -70,11 +73,17 @@ def _objectives(slo: Slo) -> Found:
     for place, rate in enumerate(slo.rates_per_s):
         if rate in slo.rates_per_s[:place]:
             yield ("slo", "rates_per_s", place), f"{rate} is there twice"
-    for key in ("must", "should"):
+    uses: Mapping[str, Use] = {"must": "must", "should": "must", "abort": "abort", "valid": "valid"}
+    for key, use in uses.items():
         for place, text in enumerate(getattr(slo, key)):
-            rate_per_s = rate_of(parse(text).scope)
+            criterion = parse(text, use)
+            rate_per_s, window = rate_of(criterion.scope), criterion.window
             if rate_per_s is not None and rate_per_s not in slo.rates_per_s:
                 yield ("slo", key, place), f"r{rate_per_s} is none of slo.rates_per_s ({rates})"
+            key_of_phase = _LASTS.get(criterion.scope)
+            if window and key_of_phase and window.seconds > (lasts_s := getattr(slo.phases, key_of_phase)):
+                said = f"{criterion.scope} lasts {lasts_s:g} s (slo.phases.{key_of_phase}), no {window.seconds} s"
+                yield ("slo", key, place), said
 
 
 def _login(host: Host) -> Found:

@@ -14,11 +14,12 @@ _FORBIDDEN = dict.fromkeys(code for code in (*range(32), 0xFFFE, 0xFFFF) if code
 def junit(run: Run) -> str:
     """Write a run as a test suite: an objective is a test, a missed one a failure, an inconclusive one skipped.
 
-    One that only should be kept passes, whatever became of it, and says so.
+    One that only should be kept passes, whatever became of it, and says so. So does each name of journeys, which says
+    what it brought.
     """
-    outcomes = [line.outcome for line in run.lines if line.severity == "must"]
+    outcomes = [line.outcome for line in run.lines if line.severity != "should"]
     counts = {
-        "tests": len(run.lines),
+        "tests": len(run.lines) + sum(len(phase.steps) for phase in run.phases),
         "failures": outcomes.count("missed"),
         "skipped": outcomes.count("inconclusive"),
         "errors": 0,
@@ -47,6 +48,15 @@ def junit(run: Run) -> str:
             ET.SubElement(case, "skipped", message=said)
         else:
             ET.SubElement(case, "system-out").text = said
+    for step in (step for phase in run.phases for step in phase.steps):
+        case = ET.SubElement(suite, "testcase", name=_clean(step.name), classname="deployer.journeys", time="0")
+        latencies = ", ".join(
+            f"{name} {value:.1f} ms"
+            for name, value in (("P50", step.p50_ms), ("P95", step.p95_ms), ("P99", step.p99_ms))
+            if value is not None
+        )
+        said = f"{step.req_per_s:.1f} requests/s, {latencies}, {step.errors} errors; closed model {step.first_error}"
+        ET.SubElement(case, "system-out").text = _clean(said)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -36,6 +36,7 @@ class Line(_Data):
     severity: str = "must"
     at_least: bool | None = None
     interval: tuple[float, float] | None = None
+    runs: tuple[float | None, ...] = ()
 
     @property
     def more_is_better(self) -> bool:
@@ -102,6 +103,20 @@ class Second(_Data):
     p99_ms: float | None = None
 
 
+class Step(_Data):
+    """What journeys asked for under one name."""
+
+    name: str
+    done: int = 0
+    errors: int = 0
+    req_per_s: float = 0.0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    max_ms: float | None = None
+    first_error: str = ""
+
+
 class Phase(_Data):
     """A phase of load; ``began_s`` counts from the beginning of the test, and is missing in older reports."""
 
@@ -122,6 +137,7 @@ class Phase(_Data):
     host_cpu_busy_share: float | None = None
     seconds: tuple[Second, ...] = ()
     latency_histogram_us: Mapping[str, Any]
+    steps: tuple[Step, ...] = ()
 
     @cached_property
     def latency(self) -> Histogram:

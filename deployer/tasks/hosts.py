@@ -35,6 +35,7 @@ from deployer.tasks.fleet import Answer, ask, deploy_many, load_test_of_canaries
 from deployer.tasks.shell import entries_of, entry_of, print_error, read_inventory, task
 from deployer.tasks.verification import run_verify
 from deployer.turns import Tell
+from deployer.verify.journeys import journeys_of
 
 CHANGES_PENDING = 10
 
@@ -250,6 +251,9 @@ def verify(
     report: str = "",
     quick: bool = False,
     from_: str = "",
+    journeys: str = "",
+    users: int = 20,
+    seconds: int = 30,
 ) -> int:
     """Load-test hosts and say whether they keep what the budget promises. Only where the inventory allows it.
 
@@ -257,18 +261,25 @@ def verify(
 
     All phases take some minutes, the time is shown; `--quick` is the shorter test that follows a deploy. Many hosts are
     tested one after the other: two tests at once would measure this machine.
+
+    `--journeys FILE.py` has users of a locustfile do what they do there, instead of all phases: so many `--users` for
+    so many `--seconds`. That is a closed model (docs/journeys.md).
     """
     entries, found = entries_of(host, inventory)
     for entry in entries:
         check_load(entry)
     if len(entries) > 1:
+        if journeys:
+            raise UsageError("journeys are made on one host", where=f"--journeys {journeys}", next_step="--host NAME")
         if from_:
             raise UsageError("--from is for the test of one host", where=f"--from {from_}", next_step="--host NAME")
         if report:
             raise UsageError("a report is one host's", where="--report", next_step="--json gives those of many")
         return ask("verify", entries, partial(tested, whole=not quick), json=json, at_once=1)
     entry = entries[0]
-    document, code = run_verify(entry, quiet=json, whole=not quick, origins=origins_of(from_, entry, found))
+    made = journeys_of(journeys, users=users, duration_s=seconds) if journeys else None
+    origins = origins_of(from_, entry, found)
+    document, code = run_verify(entry, quiet=json, whole=not quick and not made, origins=origins, journeys=made)
     if report:
         write_reports(Path(report), [document])
     if json:

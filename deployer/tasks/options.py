@@ -43,6 +43,8 @@ OPTIONS: Mapping[str, str] = {
     "rollback_on_fail": "go back to the deploy before if the load test shows a failure of the host's own",
     "quick": "only the short load test that follows a deploy: no rates, no search for the knee, no cool-down",
     "from_": "where the load comes from: hosts with generates_load, here, loopback (of the tested host); else here",
+    "journeys": "locustfile of journeys to make instead of all phases; needs `pip install 'deployer[locust]'`",
+    "users": "how many users make journeys at the same time (1 to 10000)",
     "report": "file to write the report to as well: .html a page, .xml JUnit's, all else JSON",
     "pages": "paths of pages, with commas between",
     "trials": "changes that are tried at the most (1 to 40)",
@@ -85,6 +87,7 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "minutes": (1, 240),
     "reading_s": (1, 60),
     "window": (1, 300),
+    "users": (1, 10_000),
 }
 
 

@@ -19,6 +19,7 @@ from deployer.report.terminal import Steps, result_console
 from deployer.sandbox import SandboxError, SandboxHost
 from deployer.slo import Phases
 from deployer.verify import Outcome, Verdict, report
+from deployer.verify.journeys import Journeys
 
 EXIT_CODES: Final[Mapping[Outcome, int]] = {
     "kept": 0,
@@ -28,7 +29,12 @@ EXIT_CODES: Final[Mapping[Outcome, int]] = {
 
 
 def run_verify(
-    entry: Entry, *, quiet: bool, whole: bool = False, origins: Origins = FROM_HERE
+    entry: Entry,
+    *,
+    quiet: bool,
+    whole: bool = False,
+    origins: Origins = FROM_HERE,
+    journeys: Journeys | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Load-test a host, print the verdict, and give it as a document with the exit code that it means.
 
@@ -37,9 +43,10 @@ def run_verify(
         quiet: Print nothing on stdout.
         whole: All phases; else the quick test that follows a deploy.
         origins: Where the load comes from.
+        journeys: What users of the caller's own do, instead of all phases.
     """
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    verdict = loaded(entry, whole=whole, origins=origins)
+    verdict = loaded(entry, whole=whole, origins=origins, journeys=journeys)
     if not quiet:
         console = result_console()
         console.print(Text.from_ansi(report.text(verdict, colour=console.is_terminal)), soft_wrap=True)
@@ -62,10 +69,17 @@ def load_test(
     return document, EXIT_CODES[verdict.outcome], report.text(verdict, colour=result_console().is_terminal)
 
 
-def loaded(entry: Entry, phases: Phases | None = None, *, whole: bool = False, origins: Origins = FROM_HERE) -> Verdict:
+def loaded(
+    entry: Entry,
+    phases: Phases | None = None,
+    *,
+    whole: bool = False,
+    origins: Origins = FROM_HERE,
+    journeys: Journeys | None = None,
+) -> Verdict:
     """Load-test a host with its progress shown; the generator keeps off the processors of a local VPS."""
     with Steps() as steps:
-        return _proved(entry, phases, steps.step, origins, whole=whole)
+        return _proved(entry, phases, steps.step, origins, whole=whole, journeys=journeys)
 
 
 def _proved(
@@ -75,6 +89,7 @@ def _proved(
     origins: Origins = FROM_HERE,
     *,
     whole: bool = False,
+    journeys: Journeys | None = None,
 ) -> Verdict:
     local = local_vps(entry)
     return prove(
@@ -84,6 +99,7 @@ def _proved(
         generator_cpus=sandbox.generator_cpus(local) if local else (),
         host_cpus=local.cpus if local else (),
         origins=origins,
+        journeys=journeys,
         on_phase=on_phase,
     )
 

@@ -5,20 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from deployer.verify.ceiling import link_ceiling_req_per_s
+from deployer.verify.defaults import sound
 from deployer.verify.measured import HostSamples, Measured
 from deployer.verify.target import VerifyTarget
 from deployer.verify.waits import Bottleneck, Waits
 
-#: A generator that used or wanted so much of its core was the limit, unless the host was.
-GENERATOR_FULL_SHARE: Final = 0.90
-#: An open model's generator may be this late: 5 ms, or 5 % of the limit that it judges.
-LATE_LIMIT_MS: Final = 5.0
+#: An open model's generator may be late by what ``defaults.SOUND`` says, or by this share of the limit that it judges.
 LATE_LIMIT_SHARE: Final = 0.05
 HOST_FULL_SHARE: Final = 0.90
-LINK_FULL_SHARE: Final = 0.90
-STEAL_LIMIT_SHARE: Final = 0.05
-#: The kernel's own work for the host (interrupts of its link) is some percent of this too.
-NEIGHBOUR_LIMIT_SHARE: Final = 0.10
 #: Errors that are the generator's own.
 GENERATOR_ERRORS: Final = frozenset({"generator_sockets", "dropped"})
 
@@ -41,7 +35,6 @@ def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget, relaxed:
     if limit is not None:
         return limit
     busy, taken = host.during(phase, "cpu_busy_share"), neighbour(phase, host)
-    wants = _wants(phase)
     ceiling = link_ceiling_req_per_s(phase, target)
     memory = host.during(phase, "memory_share")
     is_full = busy is not None and busy >= HOST_FULL_SHARE
@@ -52,9 +45,9 @@ def of_closed(phase: Measured, host: HostSamples, target: VerifyTarget, relaxed:
         return Bottleneck(resource="neighbour", evidence=taken)
     if is_full:
         return Bottleneck(resource="host cpu", evidence=f"the host's CPU was {busy:.0%} busy")
-    if ceiling is not None and phase.req_per_s >= LINK_FULL_SHARE * ceiling:
+    if ceiling is not None and not sound("net.util").holds(phase.req_per_s / ceiling):
         return Bottleneck(resource="link", evidence=f"the link carries {ceiling:.0f} such answers a second")
-    if wants >= GENERATOR_FULL_SHARE:
+    if starved(phase):
         return Bottleneck(resource="generator", evidence=generator_load(phase))
     if memory is not None and memory >= 0.95:
         return Bottleneck(resource="host memory", evidence=f"{memory:.0%} of the host's memory was in use")
@@ -74,9 +67,9 @@ def generator_doubt(phase: Measured, limit_ms: float) -> str:
         limit_ms: The latency that is judged, ms.
     """
     own = {kind: count for kind, count in phase.errors.items() if kind in GENERATOR_ERRORS}
-    if own:
+    if not sound("gen.errors").holds(sum(own.values())):
         return f"the generator failed by itself ({', '.join(own)})"
-    allowed_ms = max(LATE_LIMIT_MS, LATE_LIMIT_SHARE * limit_ms)
+    allowed_ms = max(sound("gen.late.p99").value, LATE_LIMIT_SHARE * limit_ms)
     if phase.mode != "closed" and phase.late_p99_ms is not None and phase.late_p99_ms > allowed_ms:
         return f"the generator was late by {phase.late_p99_ms:.0f} ms (P99; {allowed_ms:.0f} ms would do)"
     return ""
@@ -85,16 +78,17 @@ def generator_doubt(phase: Measured, limit_ms: float) -> str:
 def neighbour(phase: Measured, host: HostSamples) -> str:
     """Say that others took the host's processors from it; then a miss may be theirs."""
     steal, others = host.during(phase, "cpu_steal_share"), host.during(phase, "cpu_neighbour_share")
-    if steal is not None and steal > STEAL_LIMIT_SHARE:
+    if steal is not None and not sound("host.steal").holds(steal):
         return f"the hypervisor took {steal:.0%} of the host's CPU"
-    if others is not None and others > NEIGHBOUR_LIMIT_SHARE:
+    # the kernel's own work for the host (interrupts of its link) is some percent of this too
+    if others is not None and not sound("host.neighbour").holds(others):
         return f"other work on this machine took {others:.0%} of the processors that the local VPS runs on"
     return ""
 
 
 def starved(phase: Measured) -> str:
     """Say that the generator had no core to itself or filled it; then a miss may be its own."""
-    return generator_load(phase) if _wants(phase) >= GENERATOR_FULL_SHARE else ""
+    return "" if sound("gen.cpu").holds(wants(phase)) else generator_load(phase)
 
 
 def generator_load(phase: Measured) -> str:
@@ -104,5 +98,6 @@ def generator_load(phase: Measured) -> str:
     return text + (f" and waited for it {waited:.0%} of the time" if waited >= 0.05 else "")
 
 
-def _wants(phase: Measured) -> float:
+def wants(phase: Measured) -> float:
+    """Give the share of its core that the busiest generator used or waited for."""
     return phase.cpu_share + (phase.cpu_wait_share or 0.0)

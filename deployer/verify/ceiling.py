@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Final
 
+from deployer.verify.defaults import sound
 from deployer.verify.measured import Measured
 from deployer.verify.target import VerifyTarget
 
@@ -19,8 +20,8 @@ SEGMENT_BYTES: Final = 1448
 #: TLS 1.3 around each record: header 5, kind 1, tag 16; a record holds 16 KiB at most, bytes.
 RECORD_BYTES: Final = 22
 RECORD_LIMIT_BYTES: Final = 16 * 1024
-#: A rate above this share of the ceiling is not asked for: what varies would be the link's, not the host's.
-ASKED_SHARE: Final = 0.9
+#: A rate from this share of the ceiling on is not asked for: what varies would be the link's, not the host's.
+ASKED_SHARE: Final = sound("net.util").value
 
 
 def wire_bytes(answer_bytes: float, *, tls: bool) -> float:
@@ -43,11 +44,17 @@ def link_ceiling_req_per_s(phase: Measured, target: VerifyTarget) -> float | Non
 
 def full_link(phase: Measured, target: VerifyTarget) -> str:
     """Say that the link was full, or more was due than it carries; then errors and late answers may be its own."""
-    ceiling = link_ceiling_req_per_s(phase, target)
+    ceiling, used = link_ceiling_req_per_s(phase, target), link_share(phase, target)
     due_per_s = phase.planned / phase.duration_s
-    if ceiling is None or max(phase.req_per_s, due_per_s) < ASKED_SHARE * ceiling:
+    if ceiling is None or used is None or sound("net.util").holds(used):
         return ""
     return f"the link carries {ceiling:.0f} such answers a second, and {due_per_s:.0f} were due"
+
+
+def link_share(phase: Measured, target: VerifyTarget) -> float | None:
+    """Give what of the link the answers took, or those that were due would take; None where its speed is not known."""
+    ceiling = link_ceiling_req_per_s(phase, target)
+    return None if not ceiling else max(phase.req_per_s, phase.planned / phase.duration_s) / ceiling
 
 
 def link_mbit_per_s(phase: Measured, target: VerifyTarget) -> float:

@@ -48,7 +48,11 @@ class Watched(Protocol):
 
     target: VerifyTarget
     phases: Phases
-    stopped: str
+
+    @property
+    def stopped(self) -> str:
+        """Why the load was ended early."""
+        ...
 
     def phase(self, name: str, **job: Any) -> Measured | None:
         """Run a phase that is part of the result."""

@@ -1,16 +1,29 @@
-"""The comparisons of `slo.must` and `slo.should`, held against what was measured. Pure."""
+"""The comparisons of `slo.must`, `slo.should` and `slo.valid`, held against what was measured. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
 
-from deployer.objectives import Criterion, Unit, parse, rate_of
+from deployer.objectives import PHASES, Criterion, Unit, parse, rate_of
 from deployer.slo import Slo
 from deployer.verify.bottleneck import GENERATOR_ERRORS, generator_doubt, neighbour, starved
 from deployer.verify.ceiling import full_link
 from deployer.verify.lines import Evidence, count, decide, early, kinds, latency, percentile_ms, throughput, unasked
-from deployer.verify.measured import Measured
+from deployer.verify.measured import HostSamples, Measured
+from deployer.verify.safety import shown
+from deployer.verify.series import (
+    COUNTERS,
+    is_about,
+    of_host,
+    of_seconds,
+    of_unit,
+    over_window,
+    risen,
+    together,
+    units_of,
+)
 from deployer.verify.verdict import Findings, Line, Objective, Severity
 
 SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
@@ -24,27 +37,36 @@ _SUFFIX: Final[dict[Unit, str]] = {
 }
 
 
-def criteria(slo: Slo, *, whole: bool) -> tuple[list[tuple[Criterion, Severity]], list[str]]:
-    """Read them, and set those aside that a quick test has no phase for: the judged, and the others' texts."""
+def criteria(slo: Slo, findings: Findings) -> tuple[list[tuple[Criterion, Severity]], list[str]]:
+    """Read them, and set those aside that this kind of test has no phase for: the judged, and the others' texts."""
     written: list[tuple[str, Severity]] = [(text, "must") for text in slo.must]
     written += [(text, "should") for text in slo.should]
     read = [(parse(text), severity) for text, severity in written]
-    judged = [(each, severity) for each, severity in read if whole or not _only_whole(each)]
-    return judged, [each.text for each, _ in read if not whole and _only_whole(each)]
+    of_validity: Severity = "valid"
+    read += [(parse(text, "valid"), of_validity) for text in slo.valid]
+    judged = [(each, severity) for each, severity in read if _has_phase(each, findings)]
+    return judged, [each.text for each, _ in read if not _has_phase(each, findings)]
 
 
-def _only_whole(criterion: Criterion) -> bool:
-    return criterion.scope == "knee" or rate_of(criterion.scope) is not None
+def _has_phase(criterion: Criterion, findings: Findings) -> bool:
+    scope = criterion.scope
+    if scope == "journeys":
+        return findings.journeys
+    if scope == "knee" or rate_of(scope) is not None:
+        return findings.whole
+    return scope not in PHASES or not findings.journeys
 
 
 def lines_of(seen: Evidence) -> Iterator[Line]:
     """Judge each; one that is about several phases or units by the worst of them."""
-    judged, _ = criteria(seen.slo, whole=seen.findings.whole)
+    judged, _ = criteria(seen.slo, seen.findings)
     for criterion, severity in judged:
-        yield _line(criterion, _objective(criterion, severity), seen)
+        if severity != "valid":
+            yield line_of(criterion, objective(criterion, severity), seen)
 
 
-def _line(criterion: Criterion, about: Objective, seen: Evidence) -> Line:
+def line_of(criterion: Criterion, about: Objective, seen: Evidence) -> Line:
+    """Judge one."""
     if criterion.scope == "host":
         return _of_host(criterion, about, seen)
     if criterion.scope.startswith("service."):
@@ -55,7 +77,7 @@ def _line(criterion: Criterion, about: Objective, seen: Evidence) -> Line:
         not_asked = unasked(about, rate_per_s, seen.phases.get("cached"), seen)
         if not_asked is not None:
             return not_asked
-    chosen = [phase for phase in seen.phases.values() if _is_about(criterion, phase)]
+    chosen = [phase for phase in seen.phases.values() if _is_judged(criterion, phase)]
     if not chosen:
         return about.line("inconclusive", why="not measured")
     lines = [_of_phase(criterion, about, phase, seen) for phase in chosen]
@@ -63,7 +85,8 @@ def _line(criterion: Criterion, about: Objective, seen: Evidence) -> Line:
     return min(lines, key=lambda line: (order.index(line.outcome), -(line.measured_value or 0.0)))
 
 
-def _objective(criterion: Criterion, severity: Severity) -> Objective:
+def objective(criterion: Criterion, severity: Severity) -> Objective:
+    """Name what a comparison wants."""
     left, _, wanted = criterion.text.partition(" ")
     words = [criterion.scope or "every_phase", "" if criterion.metric == "rps" else criterion.metric]
     metric = ".".join(word for word in words if word).replace(".", "_").replace("*", "every")
@@ -77,17 +100,15 @@ def _objective(criterion: Criterion, severity: Severity) -> Objective:
     )
 
 
-def _is_about(criterion: Criterion, phase: Measured) -> bool:
-    kind = phase.name.split(" ")[0]
-    if criterion.scope:
-        return kind == criterion.scope
-    if criterion.metric == "errors":
-        return kind != "knee"
-    return phase.mode != "closed" and kind != "knee"  # the latency of a full house is no promise to visitors
+def _is_judged(criterion: Criterion, phase: Measured) -> bool:
+    # a search for the knee goes beyond it on purpose
+    return is_about(criterion, phase.name, phase.mode) and not phase.name.startswith("knee")
 
 
 def _of_phase(criterion: Criterion, about: Objective, phase: Measured, seen: Evidence) -> Line:
     host = seen.host
+    if criterion.window:
+        return _of_window(criterion, about, phase, seen)
     if criterion.metric in SHARES and criterion.comparison in ("<", "<="):
         return latency(about, phase, host, SHARES[criterion.metric], slowed=full_link(phase, seen.target))
     if criterion.metric == "rps" and criterion.at_least and phase.mode == "closed":
@@ -100,10 +121,25 @@ def _of_phase(criterion: Criterion, about: Objective, phase: Measured, seen: Evi
     value = _value(criterion, phase)
     if value is None:
         return about.line("inconclusive", why="not measured")
-    doubts = [starved(phase), neighbour(phase, host), full_link(phase, seen.target)]
-    doubts.append(generator_doubt(phase, float("inf")))
-    outcome, why = decide(good=criterion.holds(value), doubts=doubts, spoilt=early(phase))
-    return about.line(outcome, _shown(criterion.unit, value), value, why=why)
+    outcome, why = decide(good=criterion.holds(value), doubts=_doubts(phase, seen), spoilt=early(phase))
+    return about.line(outcome, shown(criterion, value), value, why=why)
+
+
+def _of_window(criterion: Criterion, about: Objective, phase: Measured, seen: Evidence) -> Line:
+    value = over_window(criterion, phase.seconds, partial(of_seconds, criterion))
+    if value is None:
+        why = f"{phase.name} has {len(phase.seconds)} seconds that tell it"
+        return about.line("inconclusive", why=f"{early(phase)}: {why}" if early(phase) else why)
+    good, window = criterion.holds(value), criterion.window
+    # what held for so long has held, whatever came then; of seconds taken together each stretch counts
+    spoilt = "" if good and window and window.kind == "for" else early(phase)
+    outcome, why = decide(good=good, doubts=_doubts(phase, seen), spoilt=spoilt)
+    return about.line(outcome, shown(criterion, value), value, why=why)
+
+
+def _doubts(phase: Measured, seen: Evidence) -> list[str]:
+    others = [starved(phase), neighbour(phase, seen.host), full_link(phase, seen.target)]
+    return [*others, generator_doubt(phase, float("inf"))]
 
 
 def _value(criterion: Criterion, phase: Measured) -> float | None:
@@ -119,27 +155,36 @@ def _value(criterion: Criterion, phase: Measured) -> float | None:
 
 
 def _of_host(criterion: Criterion, about: Objective, seen: Evidence) -> Line:
-    host, summary = seen.host, seen.host.summary or {}
-    sampled = {"cpu": "cpu_busy_share", "steal": "cpu_steal_share"}
-    value: float | None
+    return _watched(criterion, about, host_value(criterion, seen.host), seen)
+
+
+def host_value(criterion: Criterion, host: HostSamples) -> float | None:
+    """Give what was seen of the host: the highest second, how often in all, or what decides about a window."""
+    samples = [each.values for each in host.samples]
+    if criterion.window:
+        return _over_samples(criterion, of_host(criterion, samples))
     if criterion.metric == "mem":
-        value = host.memory_peak_share
-    elif criterion.metric in sampled:
-        shares = [each.values.get(sampled[criterion.metric]) for each in host.samples]
-        value = max((float(share) for share in shares if share is not None), default=None)
-    else:
-        value = summary.get(criterion.metric)
-    return _watched(criterion, about, value, seen)
+        return host.memory_peak_share
+    if criterion.metric in ("cpu", "steal", "neighbour"):
+        return max((share for share in of_host(criterion, samples) if share is not None), default=None)
+    counted: float | None = (host.summary or {}).get(criterion.metric)
+    return counted
+
+
+def _over_samples(criterion: Criterion, values: list[float | None]) -> float | None:
+    steps = risen(values) if criterion.metric in COUNTERS else values
+    return over_window(criterion, steps, partial(together, criterion))
 
 
 def _of_services(criterion: Criterion, about: Objective, seen: Evidence) -> Line:
     host, wanted = seen.host, criterion.scope.partition(".")[2]
-    units = {
-        name: unit
-        for name, unit in (host.summary or {}).get("units", {}).items()
-        if wanted in ("*", name.removesuffix(".service"))
-    }
+    samples = [each.values for each in host.samples]
+    summary = host.summary or {}
+    units: Mapping[str, Any] = {name: summary["units"][name] for name in units_of(criterion, [summary])}
     values = {name: value for name, unit in units.items() if (value := _of_unit(criterion, unit)) is not None}
+    if criterion.window:
+        over = {name: _over_samples(criterion, of_unit(criterion, samples, name)) for name in units}
+        values = {name: value for name, value in over.items() if value is not None}
     if len(values) < len(units) or not units:
         unknown = ", ".join(name for name in units if name not in values)
         return about.line(
@@ -150,7 +195,7 @@ def _of_services(criterion: Criterion, about: Objective, seen: Evidence) -> Line
     return about.line(line.outcome, line.measured, line.measured_value, why=line.why or worst)
 
 
-def _of_unit(criterion: Criterion, unit: dict[str, float | None]) -> float | None:
+def _of_unit(criterion: Criterion, unit: Mapping[str, float | None]) -> float | None:
     if criterion.metric != "mem":
         return unit.get(criterion.metric)
     peak, limit = unit.get("peak_mib"), unit.get("limit_mib")
@@ -167,7 +212,7 @@ def _watched(criterion: Criterion, about: Objective, value: float | None, seen: 
     good = criterion.holds(value)
     incomplete = seen.partly or (host.fault or "not measured" if host.summary is None else "")
     outcome, why = decide(good=good, doubts=[], spoilt=incomplete if good else "")
-    return about.line(outcome, _shown(criterion.unit, value), float(value), why=why)
+    return about.line(outcome, shown(criterion, value), float(value), why=why)
 
 
 def _of_knee(criterion: Criterion, about: Objective, findings: Findings) -> Line:
@@ -178,13 +223,3 @@ def _of_knee(criterion: Criterion, about: Objective, findings: Findings) -> Line
     unknown = knee.doubt if knee.failed_per_s is not None else "the search ended before it found the knee"
     outcome, why = decide(good=good, doubts=[unknown])
     return about.line(outcome, f"{knee.kept_per_s:.0f} req/s", knee.kept_per_s, why=why or ("" if good else knee.why))
-
-
-def _shown(unit: Unit, value: float) -> str:
-    return {
-        "ms": f"{value:.1f} ms",
-        "req_per_s": f"{value:.0f} req/s",
-        "share": f"{value:.1%}",
-        "mib": f"{value:.0f} MiB",
-        "count": f"{value:g}",
-    }[unit]

@@ -10,7 +10,7 @@ from deployer.slo import Slo
 from deployer.verify.bottleneck import GENERATOR_ERRORS, generator_doubt, neighbour, of_closed, starved
 from deployer.verify.ceiling import full_link, link_ceiling_req_per_s
 from deployer.verify.criteria import criteria, lines_of
-from deployer.verify.leak import ALLOWED_MIB, Kept, kept_by_units
+from deployer.verify.ended import ended_line
 from deployer.verify.lines import (
     NOT_THE_HOST,
     Evidence,
@@ -24,11 +24,20 @@ from deployer.verify.lines import (
     unasked,
 )
 from deployer.verify.measured import HostSamples, Measured
+from deployer.verify.onhost import leak, memory, oom, restarts
+from deployer.verify.safety import Stop
 from deployer.verify.target import VerifyTarget
+from deployer.verify.validity import with_validity
 from deployer.verify.verdict import Capacity, Findings, Line, Objective, Verdict
 from deployer.verify.waits import Bottleneck
 
-HOLD, CACHED, KNEE = "hold", "cached", "knee"
+HOLD, CACHED, KNEE, JOURNEYS = "hold", "cached", "knee", "journeys"
+#: What a reader has to know of the figures of journeys.
+CLOSED_NOTE: Final = (
+    "journeys are a closed model: a user asks again only once it has its answer, so a host that stalls is asked less, "
+    "and its percentiles look better than visitors find them (coordinated omission); promises of latency belong to "
+    "the rates of `verify` without journeys"
+)
 #: More answers from the cache than this are no measurement of an uncached page.
 CACHED_LIMIT_SHARE: Final = 0.02
 #: A prediction may be wrong by so much.
@@ -56,7 +65,7 @@ def judge(
     target: VerifyTarget,
     slo: Slo,
     *,
-    stopped: str = "",
+    stop: Stop | None = None,
     duration_s: float = 0.0,
     findings: Findings | None = None,
 ) -> Verdict:
@@ -67,24 +76,23 @@ def judge(
         host: What was seen on the host.
         target: What was under load.
         slo: What it is held to.
-        stopped: Why the load was ended early.
+        stop: Why the load was ended early; None when it was not.
         duration_s: Of the whole run, s.
         findings: What a whole test found besides; None: it was a quick one.
     """
     found = {phase.name: phase for phase in phases}
     seen = Evidence(phases=found, host=host, target=target, slo=slo, findings=findings or Findings())
+    stopped = stop.why if stop else ""
     seen = replace(seen, partly=_partly(seen, stopped))
     whole = seen.findings.whole
-    lines = [held(found.get(HOLD), host, target, slo)]
-    lines += [_rate(rate, seen) for rate in slo.rates_per_s] if whole else []
-    lines += _cached(seen)
-    for path in target.uncached_paths:
-        lines += _uncached(path, seen)
-    lines += [_errors(seen), _memory(seen), _oom(seen), _restarts(seen)]
-    lines += [_leak(seen), *_predicted(seen)] if whole else []
+    lines = [] if seen.findings.journeys else list(_of_pages(seen))
+    lines += [_errors(seen), memory(seen), oom(seen), restarts(seen)]
+    lines += [leak(seen), *_predicted(seen)] if whole else []
     lines += lines_of(seen)
+    ended = ended_line(stop, seen) if stop else None
+    lines += [ended] if ended else []
     return Verdict(
-        lines=tuple(lines),
+        lines=tuple(with_validity(lines, seen)),
         capacity=tuple(_capacities(found, host, target)),
         phases=tuple(phases),
         host=host,
@@ -96,10 +104,21 @@ def judge(
     )
 
 
+def _of_pages(seen: Evidence) -> Iterator[Line]:
+    yield held(seen.phases.get(HOLD), seen.host, seen.target, seen.slo)
+    if seen.findings.whole:
+        yield from (_rate(rate, seen) for rate in seen.slo.rates_per_s)
+    yield from _cached(seen)
+    for path in seen.target.uncached_paths:
+        yield from _uncached(path, seen)
+
+
 def _partly(seen: Evidence, stopped: str) -> str:
     """Say why a whole run's figure was not put to the test, though it be good; nothing when all phases went through."""
     paths, findings = seen.target.uncached_paths, seen.findings
     wanted = [HOLD, CACHED, *(name(path) for path in paths for name in (capacity_phase, open_phase))]
+    if findings.journeys:
+        wanted = [JOURNEYS]
     if findings.whole:
         not_asked = findings.over_link | findings.over_capacity
         wanted += [rate_phase(rate) for rate in seen.slo.rates_per_s if rate not in not_asked]
@@ -162,8 +181,11 @@ def _least(name: str, metric: str, least: int) -> Objective:
 
 def _errors(seen: Evidence) -> Line:
     # the rates have lines of their own, and a search for the knee goes beyond it on purpose
-    phases = [phase for name, phase in seen.phases.items() if name.split(" ")[0] in (CACHED, "capacity", "open")]
-    about = Objective("errors, all other phases", "errors", "0", 0.0)
+    phases = [
+        phase for name, phase in seen.phases.items() if name.split(" ")[0] in (CACHED, "capacity", "open", JOURNEYS)
+    ]
+    name = "errors" if seen.findings.journeys else "errors, all other phases"
+    about = Objective(name, "errors", "0", 0.0)
     if not phases:
         return about.line("inconclusive", why="not measured")
     bad = [phase for phase in phases if phase.errors]
@@ -189,59 +211,6 @@ def _slowed(phase: Measured | None, path: str, seen: Evidence, *, cached: bool) 
     """Say what else than the host may have made a page late: a full link, or that it was not warm yet."""
     link = "" if phase is None else full_link(phase, seen.target)
     return link or seen.findings.warming.get((path, cached), "")
-
-
-def _memory(seen: Evidence) -> Line:
-    host, peak, limit = seen.host, seen.host.memory_peak_share, seen.slo.max_memory_share
-    about = Objective("host memory, peak", "memory_peak_share", f"<= {limit:.0%}", limit)
-    if peak is None:
-        return about.line("inconclusive", why=host.fault or "not measured")
-    good = peak <= limit
-    # half a watch can show a miss, never that it was kept
-    spoilt = (seen.partly or (host.fault or "not measured" if host.summary is None else "")) if good else ""
-    outcome, why = decide(good=good, doubts=[], spoilt=spoilt)
-    return about.line(outcome, f"{peak:.1%}", peak, why=why)
-
-
-def _oom(seen: Evidence) -> Line:
-    host = seen.host
-    sampled = max((int(each.values.get("oom_kills") or 0) for each in host.samples), default=0)
-    kills = host.oom_kills if host.oom_kills is not None else (sampled or None)
-    return _none_wanted("OOM kills", "oom_kills", kills, seen)
-
-
-def _restarts(seen: Evidence) -> Line:
-    return _none_wanted("service restarts", "restarts", seen.host.restarts, seen)
-
-
-def _none_wanted(name: str, metric: str, number: int | None, seen: Evidence) -> Line:
-    about, host = Objective(name, metric, "0", 0.0), seen.host
-    if number is None:
-        return about.line("inconclusive", why=host.fault or "this kernel does not say")
-    if not number and seen.partly:
-        return about.line("inconclusive", str(number), 0.0, why=seen.partly)
-    units = (host.summary or {}).get("units", {})
-    named = ", ".join(unit for unit, values in units.items() if values.get(metric))
-    return about.line("missed" if number else "kept", str(number), float(number), why=named)
-
-
-def _leak(seen: Evidence) -> Line:
-    """Judge by the unit that is nearest to what it may keep, or furthest beyond."""
-    share, host, rests = seen.slo.leak_share, seen.host, seen.findings.rests
-    wanted = f"<= {ALLOWED_MIB:.0f} MiB or {share:.0%} of its limit more"
-    units = kept_by_units(host, *rests) if rests else ()
-    if not units:
-        about = Objective("memory back after the load", "leaked_mib", wanted, 0.0)
-        return about.line("inconclusive", why=host.fault or "not measured")
-
-    def used(unit: Kept) -> float:
-        return unit.more_mib / unit.allowed_mib(share)
-
-    worst = max(units, key=used)
-    about = Objective("memory back after the load", "leaked_mib", wanted, worst.allowed_mib(share))
-    outcome, _ = decide(good=used(worst) <= 1, doubts=[])
-    why = f"{worst.unit}: {worst.before_mib:.0f} MiB before, {worst.after_mib:.0f} MiB after"
-    return about.line(outcome, f"{worst.more_mib:+.1f} MiB", worst.more_mib, why=why)
 
 
 def _predicted(seen: Evidence) -> Iterator[Line]:
@@ -317,9 +286,11 @@ def _notes(seen: Evidence) -> list[str]:
     overflows = (host.summary or {}).get("listen_overflows")
     if overflows:
         notes.append(f"the host's listen queues overflowed {overflows} times")
-    _, aside = criteria(seen.slo, whole=findings.whole)
+    _, aside = criteria(seen.slo, findings)
     if aside:
-        notes.append(f"only the whole test (`verify` without --quick) has a phase for: {'; '.join(aside)}")
+        notes.append(f"this kind of test has no phase for: {'; '.join(aside)}")
+    if findings.journeys:
+        notes.append(CLOSED_NOTE)
     if findings.cut:
         notes.append(findings.cut)
     notes += findings.warming.values()

@@ -95,7 +95,8 @@ def latency(
     doubts_of_miss = [starved(phase), neighbour(phase, host), slowed]
     unsure = between(interval, limit_ms, "ms")
     outcome, why = decide(good=value_ms <= limit_ms, doubts=doubts_of_miss, spoilt=spoilt, unsure=unsure)
-    return about.line(outcome, f"{value_ms:.1f} ms", value_ms, why=why, interval=interval)
+    only_unsure = bool(unsure) and not spoilt and not any(doubts_of_miss)
+    return about.line(outcome, f"{value_ms:.1f} ms", value_ms, why=why, interval=interval, unsure=only_unsure)
 
 
 def throughput(
@@ -114,10 +115,12 @@ def throughput(
     good = phase.req_per_s >= about.wanted_value
     elsewhere = limit.evidence if limit.resource in NOT_THE_HOST else ""
     unsure = between(interval, about.wanted_value, "requests/s")
-    outcome, why = decide(good=good, doubts=[elsewhere], spoilt=spoilt or early(phase), unsure=unsure)
+    spoilt = spoilt or early(phase)
+    outcome, why = decide(good=good, doubts=[elsewhere], spoilt=spoilt, unsure=unsure)
+    only_unsure = bool(unsure) and not spoilt and not elsewhere
     measured = f"{'at least ' if good and elsewhere else ''}{phase.req_per_s:.0f} req/s"
     why = why or ("" if good else f"{limit.resource}: {limit.evidence}")
-    return about.line(outcome, measured, phase.req_per_s, why=why, interval=interval)
+    return about.line(outcome, measured, phase.req_per_s, why=why, interval=interval, unsure=only_unsure)
 
 
 def unasked(about: Objective, rate_per_s: int, full: Measured | None, seen: Evidence) -> Line | None:

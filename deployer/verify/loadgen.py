@@ -579,7 +579,7 @@ class Load:
         gc.collect()
         gc.freeze()
         gc.disable()  # nothing below makes cycles; a collection of thousands of objects is a pause
-        usage, waited, begin = time.process_time(), _cpu_waited_s(), clock()
+        usage, waited, begin = time.process_time(), cpu_waited_s(), clock()
         self.running, self.end, self.alive_min = True, begin + self.job.duration_s, self.alive
         if self.job.mode == "closed":
             self.idle, ready = deque(), list(self.idle)
@@ -589,8 +589,8 @@ class Load:
         self.work(begin, emit)
         wall_s = max(1e-6, clock() - begin)
         load_s = max(1e-3, min(clock(), self.end) - begin)
-        cpu_share, cpu_waited_s = (time.process_time() - usage) / wall_s, _cpu_waited_s()
-        wait_share = None if waited is None or cpu_waited_s is None else round((cpu_waited_s - waited) / wall_s, 4)
+        cpu_share, waited_now = (time.process_time() - usage) / wall_s, cpu_waited_s()
+        wait_share = None if waited is None or waited_now is None else round((waited_now - waited) / wall_s, 4)
         self.drain()
         own = {"opened_s": round(opened_s, 3), "cpu_share": round(cpu_share, 4), "cpu_wait_share": wait_share}
         return {"event": "result", "duration_s": round(load_s, 4), **own, **self.result()}
@@ -614,6 +614,9 @@ class Load:
         tick = begin + 1.0
         while not self.commands.stop:
             now = clock()
+            if now >= tick:
+                emit({"event": "progress", "t_s": round(now - begin, 2), **self.state(), **counts.second()})
+                tick += 1.0
             if now >= self.end and due >= self.end:
                 break
             for _ in range(ARRIVALS_AT_ONCE):
@@ -630,9 +633,6 @@ class Load:
                 break
             patience_s = min(due, self.end, tick, self.to_open[0][0] if self.to_open else tick) - clock()
             self.serve(min(max(patience_s, 0.001 if self.to_open else 0.0), 0.1))
-            if now >= tick:
-                emit({"event": "progress", "t_s": round(now - begin, 2), **self.state(), **counts.second()})
-                tick += 1.0
 
     def drain(self) -> None:
         """Wait for the answers that are under way; what does not come is an error, and counts with its age."""
@@ -930,7 +930,7 @@ class Load:
             "service": counts.service.document(),
             "late": counts.late.document(),
             "backlog_max": self.backlog_max,
-            "rss_mib": _rss_mib(),
+            "rss_mib": rss_mib(),
             "tls": {"is": self.tls_is, "verified": job.verified} if job.tls else None,
             "example": self.expected.example,
         }
@@ -947,7 +947,7 @@ def _kind(code: int) -> str:
 # -- the process
 
 
-def _cpu_waited_s() -> float | None:
+def cpu_waited_s() -> float | None:
     """Give how long this process was ready and had no core, s; None where the kernel does not say."""
     try:
         with open("/proc/self/schedstat", encoding="ascii") as file:  # noqa: PTH123 - one small file, one way
@@ -956,7 +956,7 @@ def _cpu_waited_s() -> float | None:
         return None
 
 
-def _rss_mib() -> float:
+def rss_mib() -> float:
     """Give the most memory that this process has held, MiB."""
     try:
         # getrusage would give the peak of the process that started this one, if that was higher

@@ -12,6 +12,30 @@ from deployer.verify.loadgen import Histogram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What journeys asked for under one name.
+
+    Attributes:
+        name: As the user's script calls it.
+        done: Good answers.
+        errors: All others.
+        req_per_s: Good answers a second.
+        p50_ms: Half of the answers were there within this time of being asked for, ms; likewise the others.
+        first_error: What was said at the first error; empty without one.
+    """
+
+    name: str
+    done: int
+    errors: int
+    req_per_s: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    first_error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """One phase, over all generator processes.
 
@@ -43,6 +67,7 @@ class Measured:
         began_s: When the load began, on the monotonic clock of this machine.
         seconds: What each second brought, of all generators together.
         latency: The histogram as data, for merging and plots.
+        steps: Of journeys, what came of each name.
     """
 
     name: str
@@ -75,6 +100,7 @@ class Measured:
     began_s: float
     seconds: tuple[Mapping[str, Any], ...]
     latency: Mapping[str, Any]
+    steps: tuple[Step, ...] = ()
 
     @property
     def error_count(self) -> int:
@@ -149,9 +175,30 @@ def merge(name: str, job: Mapping[str, Any], results: Sequence[Mapping[str, Any]
             began_s=began_s,
             seconds=tuple(_seconds([result["seconds"] for result in results])),
             latency=latency.document(),
+            steps=tuple(_steps([result.get("steps") or {} for result in results], duration_s)),
         )
     except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"a generator's result is not one: {error!r}") from error
+
+
+def _steps(told: Sequence[Mapping[str, Any]], duration_s: float) -> Iterator[Step]:
+    """Add up what each generator counted under each name, in the order in which the names came."""
+    for name in dict.fromkeys(name for each in told for name in each):
+        parts, latency = [each[name] for each in told if name in each], Histogram()
+        for part in parts:
+            latency.add(part["latency"])
+        done = sum(int(part["done"]) for part in parts)
+        yield Step(
+            name=str(name),
+            done=done,
+            errors=sum(int(part["errors"]) for part in parts),
+            req_per_s=done / duration_s,
+            p50_ms=latency.percentile_ms(0.50),
+            p95_ms=latency.percentile_ms(0.95),
+            p99_ms=latency.percentile_ms(0.99),
+            max_ms=latency.max_us / 1000 if latency.count else None,
+            first_error=next((str(part["first_error"]) for part in parts if part["first_error"]), ""),
+        )
 
 
 def merge_second(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The verdict for people and for programs. Pure: what time it was is passed in."""
+"""The verdict for people, as a table; and, by ``document``, for programs. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from deployer.verify.document import SCHEMA, document
 from deployer.verify.measured import Measured
 from deployer.verify.verdict import Findings, Line, Verdict
 
-SCHEMA: Final = "deployer/verify/1"
+__all__ = ["SCHEMA", "document", "measured", "short", "text"]
 _COLOURS: Final = {"kept": "\x1b[32m", "missed": "\x1b[31m", "inconclusive": "\x1b[33m"}
 _PLAIN: Final = "\x1b[0m"
 
@@ -26,7 +27,7 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
     rows = [
         (
             f"({line.outcome})" if line.objective.severity == "should" else line.outcome,
-            short(line.objective.name),
+            short(("valid: " if line.objective.severity == "valid" else "") + line.objective.name),
             line.objective.wanted,
             measured(line) or "-",
             "" if line.margin_share is None else f"{line.margin_share:+.0%}",
@@ -41,85 +42,25 @@ def text(verdict: Verdict, *, colour: bool = False) -> str:
         if line.why:
             lines.append(" " * (widths[0] + 2) + line.why)
     lines += ["", *_capacity(verdict), *_knee(verdict.findings), "", *_advice(verdict)]
-    lines += ["", *_phases(verdict.phases), "", *_host(verdict)]
+    lines += ["", *_phases(verdict.phases), "", *_steps(verdict.phases), *_host(verdict)]
     notes = list(verdict.notes)
     if any(line.interval for line in verdict.lines):
         notes.append("in brackets behind a figure: where the true one lies with 95 % confidence")
+    if any(line.objective.severity == "valid" for line in verdict.lines):
+        notes.append(
+            "lines that begin with `valid` say whether the test is worth anything; without them nothing is known"
+        )
     if any(line.objective.severity == "should" for line in verdict.lines):
         notes.append("an outcome in brackets is told, and makes no verdict")
     lines += [f"note: {note}" for note in notes]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def document(verdict: Verdict, *, started_at: str = "", host: str = "") -> dict[str, Any]:
-    """Give the verdict as data; every quantity carries its unit in its name.
-
-    Args:
-        verdict: What to give.
-        started_at: When the test began, ISO 8601.
-        host: The host's name in the inventory.
-    """
-    target = verdict.target
-    zero_s = _zero_s(verdict)
-    return {
-        "schema": SCHEMA,
-        "host": host,
-        "started_at": started_at,
-        "duration_s": verdict.duration_s,
-        "outcome": verdict.outcome,
-        "stopped": verdict.stopped or None,
-        "binding": verdict.binding,
-        "target": {
-            "address": target.address,
-            "port": target.port,
-            "tls": target.tls,
-            "certificate_checked": target.tls and target.verify_certificate,
-            "server_name": target.server_name,
-            "connections": target.connections,
-            "bandwidth_mbit_per_s": target.bandwidth_mbit_per_s,
-            # a header may be a session: its name says enough
-            "uncached_header_names": sorted(target.uncached_headers),
-        },
-        "lines": [_line(line) for line in verdict.lines],
-        "capacity": [
-            {
-                "path": each.path,
-                "cached": each.cached,
-                "req_per_s": round(each.req_per_s, 1),
-                "connections": each.connections,
-                "binding": each.binding,
-                "evidence": each.evidence,
-            }
-            for each in verdict.capacity
-        ],
-        **_findings(verdict.findings),
-        "advice": [
-            {
-                "path": one.path,
-                "change": one.change,
-                "req_per_s": None if one.req_per_s is None else round(one.req_per_s, 1),
-                "because": one.because,
-            }
-            for one in verdict.advice
-        ],
-        "phases": [_phase(phase, verdict, zero_s) for phase in verdict.phases],
-        "host_summary": dict(verdict.host.summary) if verdict.host.summary is not None else None,
-        "host_fault": verdict.host.fault or None,
-        "host_samples": [{**each.values, "at_s": round(each.at_s - zero_s, 3)} for each in verdict.host.samples],
-        "notes": list(verdict.notes),
-    }
-
-
-def _zero_s(verdict: Verdict) -> float:
-    """Find what phases and samples are counted from: the first of them, on this machine's monotonic clock."""
-    begun = [phase.began_s for phase in verdict.phases] + [each.at_s for each in verdict.host.samples]
-    return min(begun, default=0.0)
-
-
 def _headline(verdict: Verdict) -> str:
     must = [line for line in verdict.lines if line.objective.severity == "must"]
     kept = sum(line.outcome == "kept" for line in must)
-    text_ = f"{verdict.outcome}: {kept} of {len(must)} objectives kept in {verdict.duration_s:.0f} s"
+    runs = f", {len(verdict.runs)} runs" if verdict.runs else ""
+    text_ = f"{verdict.outcome}: {kept} of {len(must)} objectives kept in {verdict.duration_s:.0f} s{runs}"
     return text_ + (f"; ended early: {verdict.stopped}" if verdict.stopped else "")
 
 
@@ -179,6 +120,23 @@ def _phases(phases: Sequence[Measured]) -> list[str]:
     return _table([head, *rows])
 
 
+def _steps(phases: Sequence[Measured]) -> list[str]:
+    """Tell what came of each name of journeys."""
+    head = ("journeys, closed model", "req/s", "P50 ms", "P95 ms", "P99 ms", "max ms", "errors", "first error")
+    rows = [
+        (
+            short(step.name),
+            f"{step.req_per_s:.1f}",
+            *(_ms(value) for value in (step.p50_ms, step.p95_ms, step.p99_ms, step.max_ms)),
+            str(step.errors),
+            step.first_error,
+        )
+        for phase in phases
+        for step in phase.steps
+    ]
+    return [*_table([head, *rows]), ""] if rows else []
+
+
 def _host(verdict: Verdict) -> list[str]:
     summary = verdict.host.summary
     if summary is None:
@@ -220,6 +178,11 @@ def _servers(verdict: Verdict) -> list[str]:
 
 def measured(line: Line) -> str:
     """Give what was measured for people, with how far it may be off where that is known."""
+    known = [value for value in line.runs if value is not None]
+    if known and line.objective.metric.endswith("_share"):
+        return f"{line.measured} ({min(known):.1%}-{max(known):.1%} in {len(line.runs)} runs)"
+    if known:
+        return f"{line.measured} ({min(known):.1f}-{max(known):.1f} in {len(line.runs)} runs)"
     if line.interval is None or line.objective.metric.endswith("errors"):
         return line.measured  # so many errors there were
     low, high = line.interval.low, line.interval.high
@@ -230,72 +193,6 @@ def measured(line: Line) -> str:
 def _watching(summary: Mapping[str, Any]) -> list[str]:
     share = summary.get("sampler_core_share")
     return [f"watching took {share:.1%} of a core"] if isinstance(share, float) else []
-
-
-def _line(line: Line) -> dict[str, Any]:
-    interval, margin = line.interval, line.margin_share
-    return {
-        "name": line.objective.name,
-        "metric": line.objective.metric,
-        "severity": line.objective.severity,
-        "at_least": line.objective.at_least,
-        "wanted": line.objective.wanted_value,
-        "measured": line.measured_value,
-        "interval": None if interval is None else [round(interval.low, 4), round(interval.high, 4)],
-        "margin_share": None if margin is None else round(margin, 4),
-        "outcome": line.outcome,
-        "why": line.why,
-    }
-
-
-def _findings(findings: Findings) -> dict[str, Any]:
-    """Give what only a whole test finds; a quick one has the same keys."""
-    knee = findings.knee
-    return {
-        "whole": findings.whole,
-        "link_ceiling_req_per_s": None if findings.ceiling_req_per_s is None else round(findings.ceiling_req_per_s, 1),
-        "knee": None
-        if knee is None
-        else {
-            "path": knee.path,
-            "kept_per_s": None if knee.kept_per_s is None else round(knee.kept_per_s, 1),
-            "failed_per_s": None if knee.failed_per_s is None else round(knee.failed_per_s, 1),
-            "why": knee.why,
-            "doubt": knee.doubt,
-            "rule": knee.rule,
-            "trials": [
-                {
-                    "rate_per_s": round(trial.rate_per_s, 1),
-                    "p95_ms": trial.p95_ms,
-                    "refusal": trial.refusal,
-                    "doubt": trial.doubt,
-                }
-                for trial in knee.trials
-            ],
-        },
-    }
-
-
-def _phase(phase: Measured, verdict: Verdict, zero_s: float) -> dict[str, Any]:
-    names = (
-        "name path mode duration_s planned done req_per_s rate_per_s connections_wanted established alive_min reopened "
-        "p50_ms p95_ms p99_ms max_ms service_p95_ms late_p99_ms cpu_share cpu_wait_share rss_mib "
-        "bytes_per_answer tls stopped"
-    )
-    document_ = {name: getattr(phase, name) for name in names.split()}
-    for own in ("late_p99_ms", "cpu_share", "cpu_wait_share", "rss_mib"):
-        document_["generator_" + own] = document_.pop(own)
-    host_cpu = verdict.host.during(phase, "cpu_busy_share")
-    return {
-        **document_,
-        "began_s": round(phase.began_s - zero_s, 3),
-        "errors": dict(phase.errors),
-        "first_errors": dict(phase.first_errors),
-        "cache": dict(phase.cache),
-        "host_cpu_busy_share": None if host_cpu is None else round(host_cpu, 3),
-        "seconds": [dict(second) for second in phase.seconds],
-        "latency_histogram_us": dict(phase.latency),
-    }
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

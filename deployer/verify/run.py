@@ -11,10 +11,11 @@ from deployer.errors import Inconclusive
 from deployer.slo import Phases, Slo
 from deployer.verify.course import Course, expected_s
 from deployer.verify.generator import generate
-from deployer.verify.judge import CACHED, HOLD, capacity_phase, judge, open_phase
+from deployer.verify.journeys import Journeys, travelling
+from deployer.verify.judge import CACHED, HOLD, JOURNEYS, capacity_phase, judge, open_phase
 from deployer.verify.leak import Rest
 from deployer.verify.measured import Measured
-from deployer.verify.safety import Guard
+from deployer.verify.safety import Guard, Stop
 from deployer.verify.sampler import Sampler, Unwatched
 from deployer.verify.target import VerifyTarget
 from deployer.verify.vantage import Vantage
@@ -45,6 +46,7 @@ def verify(
     whole: bool = False,
     generator_cpus: Sequence[int] | None = None,
     vantages: Sequence[Vantage] = (),
+    journeys: Journeys | None = None,
     say: Say = _silent,
 ) -> Verdict:
     """Put a host under load and say whether it does what it is held to.
@@ -58,6 +60,7 @@ def verify(
         generator_cpus: Cores of this machine for the generator, a process each; it must not share them with a
             host on the same machine. None: one process, wherever the kernel puts it.
         vantages: Where the load comes from, if not from this machine alone.
+        journeys: What users of the caller's own do, instead of all phases.
         say: Gets a line for each phase.
 
     Returns:
@@ -68,15 +71,18 @@ def verify(
         DeployerError: The sampling could not begin.
     """
     run = Run(target, phases or slo.phases, sampler or Unwatched(), tuple(generator_cpus or ()), say)
-    run.vantages = tuple(vantages)
+    run.vantages, run.guard = tuple(vantages), Guard(slo.abort)
     timed = slo.model_copy(update={"phases": run.phases})
     with run.sampler:
-        findings = run.whole(timed) if whole else run.quick()
+        if journeys is not None:
+            findings = run.travelled(journeys)
+        elif whole:
+            findings = run.whole(timed)
+        else:
+            findings = run.quick()
         host = run.sampler.finish()
     findings = replace(findings, cut=run.cut)
-    return judge(
-        run.measured, host, target, timed, stopped=run.stopped, duration_s=round(run.took_s, 1), findings=findings
-    )
+    return judge(run.measured, host, target, timed, stop=run.stop, duration_s=round(run.took_s, 1), findings=findings)
 
 
 def find_knee(
@@ -100,6 +106,7 @@ def find_knee(
         Inconclusive: The load was ended early, or the page does not answer.
     """
     run = Run(target, slo.phases, sampler or Unwatched(), tuple(generator_cpus or ()), say)
+    run.guard = Guard(slo.abort)
     with run.sampler:
         findings = Course(run, slo).knee_alone()
     if run.stopped:
@@ -123,14 +130,19 @@ class Run:
         self.phases = phases
         self.sampler = sampler
         self.measured: list[Measured] = []
-        self.stopped = ""
+        self.stop: Stop | None = None
         self.cut = ""
         self.tell = say
         self._cpus = cpus
         self.vantages: tuple[Vantage, ...] = ()
-        self._guard = Guard()
+        self.guard = Guard()
         self._began_s = time.monotonic()
         self._expected_s: float | None = None
+
+    @property
+    def stopped(self) -> str:
+        """Why the load was ended early; nothing while it was not."""
+        return self.stop.why if self.stop else ""
 
     @property
     def took_s(self) -> float:
@@ -163,6 +175,12 @@ class Run:
         self._expected_s = expected_s(slo, self.phases, self.target)
         self.tell(f"all phases: about {_minutes(self._expected_s)}, at most {_minutes(self.phases.most_s)}")
         return Course(self, slo).all()
+
+    def travelled(self, journeys: Journeys) -> Findings:
+        """Have users make journeys, and nothing else."""
+        self.vantages = tuple(travelling(self.vantages, journeys, self._cpus))
+        self.phase(JOURNEYS, **journeys.job())
+        return Findings(journeys=True)
 
     def uncached(self, path: str) -> None:
         """Measure what a page can carry, then its latency below that."""
@@ -197,12 +215,12 @@ class Run:
         if self._expected_s is not None and self.took_s > self.phases.most_s:
             self.cut = self.cut or f"the time was up after {self.phases.most_s:g} s (slo.phases.most_s): {name}"
             return None
-        self._guard.begin()
+        self.guard.begin(name, str(job["mode"]))
         rate = f", {job['rate_per_s']:.0f} requests/s" if "rate_per_s" in job else ""
         at = f" [{_minutes(self.took_s)} of about {_minutes(self._expected_s)}]" if self._expected_s else ""
         self.tell(f"{name}: {job['connections']} connections for {job['duration_s']:g} s{rate}{at}")
         phases = self.phases
-        whole = self.target.job(opened_per_s=phases.opened_per_s, timeout_s=phases.timeout_s, **job)
+        whole = self.target.job(**{"opened_per_s": phases.opened_per_s, "timeout_s": phases.timeout_s, **job})
         measured = generate(
             name, whole, cpus=self._cpus, vantages=self.vantages, progress=self._progress, alarm=self._alarm
         )
@@ -239,11 +257,11 @@ class Run:
 
     def _alarm(self) -> str:
         """Say why the load must end; once said, it stays so."""
-        self.stopped = self.stopped or self.sampler.alarm() or self._guard.alarm(self.sampler.silence_s())
+        self.stop = self.stop or self.guard.look(self.sampler)
         return self.stopped
 
     def _progress(self, second: Mapping[str, Any]) -> str:
-        self._guard.heard(second)
+        self.guard.heard(second)
         return self._alarm()
 
 

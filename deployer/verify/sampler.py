@@ -12,12 +12,10 @@ from deployer.transport import Agent, Stream
 from deployer.verify.machine import Processors
 from deployer.verify.measured import HostSamples, Timed
 
-#: Without a sample for so long the host counts as silent: it may suffer, and the load ends; s.
+#: Without a sample for so long, and for the next one, nobody waits for the host's summary for long; s.
 SILENCE_S: Final = 5.0
 #: What of a sample is reckoned with: a number, or None where the host does not know.
 JUDGED: Final = ("memory_share", "cpu_busy_share", "cpu_steal_share", "oom_kills")
-#: More memory than this in use, page cache not counted, ends the load at once: kills come within seconds.
-ALARM_MEMORY_SHARE: Final = 0.96
 #: For the summary, after the sampling was told to end; s. A host that was silent before is hardly waited for.
 SUMMARY_PATIENCE_S: Final = 20.0
 SILENT_PATIENCE_S: Final = 1.0
@@ -35,7 +33,11 @@ class Sampler(Protocol):
         ...
 
     def alarm(self) -> str:
-        """Say why the load must end now; nothing while all is well."""
+        """Say why the host is no longer watched; nothing while it is."""
+        ...
+
+    def told(self) -> Sequence[Timed]:
+        """Give the samples so far, the newest last."""
         ...
 
     def silence_s(self) -> float:
@@ -101,17 +103,12 @@ class AgentSampler:
         self._end()
 
     def alarm(self) -> str:
-        """Say that the host suffers: memory, an OOM kill, or silence."""
-        if self._fault:
-            return f"the host is no longer watched: {self._fault}"
-        if self._is_silent():
-            return f"the host has said nothing for {self.silence_s():.0f} s"
-        last = self._samples[-1].values if self._samples else {}
-        if (last.get("oom_kills") or 0) > 0:
-            return "the kernel of the host killed a process for want of memory"
-        if float(last.get("memory_share") or 0.0) > ALARM_MEMORY_SHARE:
-            return f"more than {ALARM_MEMORY_SHARE:.0%} of the host's memory is in use"
-        return ""
+        """Say that the channel to the host is lost, or brings nonsense."""
+        return f"the host is no longer watched: {self._fault}" if self._fault else ""
+
+    def told(self) -> Sequence[Timed]:
+        """Give the samples so far."""
+        return self._samples
 
     def silence_s(self) -> float:
         """Say since when the host has told nothing, s."""
@@ -171,6 +168,10 @@ class Unwatched:
     def alarm(self) -> str:
         """Know of nothing."""
         return ""
+
+    def told(self) -> Sequence[Timed]:
+        """Have no samples."""
+        return ()
 
     def silence_s(self) -> float:
         """Listen to nobody."""

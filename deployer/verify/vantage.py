@@ -6,6 +6,8 @@ Each gives generators that run: lines in, lines out, and nothing left behind onc
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from deployer.errors import DeployerError, Inconclusive
-from deployer.packing import as_it_is
+from deployer.packing import Program, as_it_is
 
 if TYPE_CHECKING:
     from deployer.transport.ssh import Remote
@@ -73,19 +75,26 @@ class Here:
 
     Attributes:
         cpus: A process for each of these cores, pinned to it; empty: one process, anywhere.
+        program: What runs, if not the load generator: with the packages of this Python.
+        folder: Where such a program finds modules of the user's.
     """
 
     cpus: Sequence[int] = ()
+    program: Program | None = None
+    folder: str = ""
     name: str = field(default="", init=False)
 
     @property
     def jobs(self) -> Sequence[Mapping[str, Any]]:
         """A core each."""
-        return [{"cpus": [cpu]} for cpu in self.cpus] or [{}]
+        own = {"folder": self.folder} if self.folder else {}
+        return [{"cpus": [cpu], **own} for cpu in self.cpus] or [own]
 
     def start(self) -> Generator:
         """Start a process of this Python."""
-        return _Process()
+        if self.program is None:
+            return _Process(["-I", "-S", str(PROGRAM)])
+        return _Process(["-I", "-c", "PROGRAM_TEXT = ''\n" + self.program.text])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +106,14 @@ class There:
         name: The host.
         processes: How many run there, 1 to 8; a core each is the most that they can use.
         address: Where the tested server is from there, if that is another place than from here.
+        program: What is sent, if not the load generator.
     """
 
     remote: Remote
     name: str
     processes: int = 1
     address: str = ""
+    program: Program | None = None
 
     @property
     def jobs(self) -> Sequence[Mapping[str, Any]]:
@@ -113,7 +124,7 @@ class There:
     def start(self) -> Generator:
         """Send the generator."""
         try:
-            return self.remote.program(as_it_is(PROGRAM.read_text(encoding="utf-8")))
+            return self.remote.program(self.program or as_it_is(PROGRAM.read_text(encoding="utf-8")))
         except DeployerError as error:
             raise Inconclusive(f"no load can come from {self.name}: {error.message}", where=error.where) from error
 
@@ -121,10 +132,10 @@ class There:
 class _Process:
     """A generator of this machine; it has ended when it was let go of, whatever it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[str]) -> None:
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(PROGRAM)],
+                [sys.executable, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -147,11 +158,11 @@ class _Process:
         return "it closed its output"
 
     def close(self) -> None:
-        # the end of its stdin is the generator's stop; one that does not listen is killed
+        # the end of its stdin is the generator's stop; one that does not listen is killed, with all that it started
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -13,8 +13,8 @@ from deployer.verify.measured import HostSamples, Measured
 from deployer.verify.target import VerifyTarget
 
 Outcome = Literal["kept", "missed", "inconclusive"]
-#: A line that only should hold is told, and makes no verdict.
-Severity = Literal["must", "should"]
+#: What only should hold is told, and makes no verdict; without what the test's validity wants all is inconclusive.
+Severity = Literal["must", "should", "valid"]
 Resource = Literal[
     "host cpu",
     "host memory",
@@ -59,6 +59,7 @@ class Objective:
         *,
         why: str = "",
         interval: Interval | None = None,
+        unsure: bool = False,
     ) -> Line:
         """Say what became of it."""
         return Line(
@@ -68,6 +69,7 @@ class Objective:
             measured_value=measured_value,
             why=why,
             interval=interval,
+            unsure=unsure,
         )
 
 
@@ -83,6 +85,8 @@ class Line:
         why: What the outcome rests on; may be empty for a line that was kept.
         interval: Where the true figure lies with 95 % confidence, in the unit of the measured; None where that is not
             known, or where it is a count or a peak that was seen as it is.
+        unsure: It is inconclusive for one reason alone: the limit lies within ``interval``.
+        runs: What each of several runs measured, and ``measured`` is their median; None where a run measured nothing.
     """
 
     objective: Objective
@@ -91,6 +95,8 @@ class Line:
     outcome: Outcome
     why: str
     interval: Interval | None = None
+    unsure: bool = False
+    runs: tuple[float | None, ...] = ()
 
     @property
     def margin_share(self) -> float | None:
@@ -152,6 +158,7 @@ class Findings:
         knee: What the search found.
         rests: When nothing was asked: after the warm-up, and after the cool-down.
         cut: Why phases are missing, when nothing was stopped: the time was up.
+        journeys: Whether the load was a user's own journeys, and nothing else.
     """
 
     whole: bool = False
@@ -162,6 +169,22 @@ class Findings:
     knee: Knee | None = None
     rests: tuple[Rest, Rest] | None = None
     cut: str = ""
+    journeys: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneRun:
+    """What became of one of several runs.
+
+    Attributes:
+        outcome: Its own verdict.
+        duration_s: How long it took, s.
+        stopped: Why its load was ended early; empty when it was not.
+    """
+
+    outcome: Outcome
+    duration_s: float
+    stopped: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +202,7 @@ class Verdict:
         notes: What a reader has to know, as that the certificate was not checked.
         duration_s: Of all of it, s.
         findings: What a whole test found besides.
+        runs: Of several runs, what became of each; empty where there was one.
     """
 
     lines: tuple[Line, ...]
@@ -191,6 +215,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     duration_s: float = 0.0
     findings: Findings = Findings()
+    runs: tuple[OneRun, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -51,6 +51,7 @@ def page(documents: Sequence[Mapping[str, Any]]) -> str:
         knees=tables.knees(runs),
         advice=tables.advice(runs),
         phases=tables.phases(runs),
+        steps=tables.steps(runs),
         units=tables.units(runs),
         facts=tables.facts(runs),
         figures=figures.of(runs),

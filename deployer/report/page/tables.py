@@ -111,6 +111,24 @@ def phases(runs: Sequence[Run]) -> Table:
     return Table(head=head, rows=tuple(rows))
 
 
+def steps(runs: Sequence[Run]) -> Table:
+    """Say what came of each name of journeys."""
+    rows = [
+        (
+            _which(runs, number) + step.name,
+            f"{step.req_per_s:.1f}",
+            *(_number(value, 1) for value in (step.p50_ms, step.p95_ms, step.p99_ms, step.max_ms)),
+            f"{step.errors}",
+            step.first_error,
+        )
+        for number, run in enumerate(runs)
+        for phase in run.phases
+        for step in phase.steps
+    ]
+    head = ("journeys, closed model", "req/s", "P50 ms", "P95 ms", "P99 ms", "max ms", "errors", "first error")
+    return Table(head=head, rows=tuple(rows), words=frozenset({0, 7}))
+
+
 def units(runs: Sequence[Run]) -> Table:
     """Say what each unit took of its limit."""
     rows = []
@@ -187,10 +205,13 @@ def _with_unit(metric: str, value: float) -> str:
 
 
 def _name(line: Line) -> str:
-    return line.name + (" (should)" if line.severity == "should" else "")
+    return line.name + ("" if line.severity == "must" else f" ({line.severity})")
 
 
 def _interval(line: Line) -> str:
+    if known := [value for value in line.runs if value is not None]:
+        low, high = (_with_unit(line.metric, end) for end in (min(known), max(known)))
+        return f"{low} to {high} in {len(line.runs)} runs"
     if line.interval is None:
         return ""
     if line.metric.endswith("errors"):

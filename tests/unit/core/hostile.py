@@ -50,6 +50,8 @@ DOCUMENT: dict[str, Any] = {
                 "uncached_headers": {"Cookie": "session=x"},
                 "must": ["errors == 0"],
                 "should": ["r1000.p95 < 200ms"],
+                "abort": ["host.mem > 90% for 3s"],
+                "valid": ["gen.cpu < 80%"],
                 "body": "</html>",
             },
             "load_from": ["192.0.2.7"],

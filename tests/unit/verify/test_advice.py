@@ -35,7 +35,7 @@ def declared(*, cpu_cores=1, memory_mib=1024, **pins):
 
 def advice(declaration=None, *, seen=None, target=TARGET, path="/post", **over):
     declaration = declaration or declared(cpu_cores=1, memory_mib=1024)
-    verdict = judge(all_phases(**over), seen or host(), target, SLO, stopped="", duration_s=41.3)
+    verdict = judge(all_phases(**over), seen or host(), target, SLO, duration_s=41.3)
     found = advise(declaration, allocate(declaration), verdict, "blog")
     return [one for one in found if one.path == path]
 
@@ -160,7 +160,7 @@ def test_what_was_no_limit_of_the_host_needs_no_other_host(limit):
 
 
 def test_the_report_tells_it_and_the_document_has_it():
-    verdict = judge(all_phases(), host(), TARGET, SLO, stopped="", duration_s=41.3)
+    verdict = judge(all_phases(), host(), TARGET, SLO, duration_s=41.3)
     told = replace(verdict, advice=(Advice(path="/post", change="a VPS of 2c2g", req_per_s=800.04, because="so"),))
     shown = [line.split() for line in report.text(told).splitlines()]
     assert ["what", "would", "lift", "it", "for", "at", "most", "req/s", "because"] in shown

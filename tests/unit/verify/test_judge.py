@@ -5,6 +5,7 @@ from samples_of_load import SLO, TARGET, all_phases, host, measured
 
 from deployer.verify import HostSamples, Timed, Unwatched
 from deployer.verify.judge import judge
+from deployer.verify.safety import Stop
 
 METRICS = [
     "connections_held",
@@ -21,8 +22,8 @@ STARVED = {"cpu_share": 0.7, "cpu_wait_share": 0.25}
 IDLE = {"cpu_busy_share": 0.3}
 
 
-def verdict(*, seen=None, slo=SLO, target=TARGET, stopped="", **over):
-    return judge(all_phases(**over), seen or host(), target, slo, stopped=stopped)
+def verdict(*, seen=None, slo=SLO, target=TARGET, **over):
+    return judge(all_phases(**over), seen or host(), target, slo)
 
 
 def line(found, metric):
@@ -267,13 +268,13 @@ def test_the_unit_that_was_killed_is_named():
 
 
 def test_a_load_that_was_ended_early_proves_no_peak():
-    found = judge(all_phases()[:1], host(), TARGET, SLO, stopped="the host suffers")
+    found = judge(all_phases()[:1], host(), TARGET, SLO, stop=Stop("the host suffers"))
     for metric in ("errors", "memory_peak_share", "oom_kills", "restarts"):
         assert line(found, metric).outcome == "inconclusive"
     assert "the host suffers" in line(found, "oom_kills").why
     assert found.stopped == "the host suffers"
     assert (
-        line(judge(all_phases()[:1], host(summary={"oom_kills": 1}), TARGET, SLO, stopped="x"), "oom_kills").outcome
+        line(judge(all_phases()[:1], host(summary={"oom_kills": 1}), TARGET, SLO, stop=Stop("x")), "oom_kills").outcome
         == "missed"
     )
 

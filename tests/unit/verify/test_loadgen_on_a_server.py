@@ -252,6 +252,14 @@ def test_a_generator_that_does_not_stop_is_not_waited_for(server, monkeypatch, t
     assert time.monotonic() - began < 8
 
 
+def test_each_second_of_a_load_is_told_the_last_too(server):
+    for mode in ("open", "closed", "hold"):
+        every = {"rate_per_s": 50} if mode == "open" else {"request_every_s": 0.5} if mode == "hold" else {}
+        found = generate("n", job(server, mode=mode, connections=2, duration_s=2, **every))
+        assert len(found.seconds) == 2, mode
+        assert sum(second["done"] for second in found.seconds) == pytest.approx(found.done, abs=4)
+
+
 def test_progress_can_end_it(server):
     seconds = []
 

@@ -10,12 +10,14 @@ from samples_of_load import SLO, TARGET, all_phases, host, measured
 from deployer.slo import Slo
 from deployer.verify import HostSamples, VerifyTarget, report
 from deployer.verify.judge import judge
+from deployer.verify.safety import Stop
 
 LONG = "/post/sea-called-learn-late-gave-behind-next-1500"
 
 
 def verdict(*, seen=None, stopped="", target=TARGET, **over):
-    return judge(all_phases(**over), seen or host(), target, SLO, stopped=stopped, duration_s=41.3)
+    stop = Stop(stopped) if stopped else None
+    return judge(all_phases(**over), seen or host(), target, SLO, stop=stop, duration_s=41.3)
 
 
 def test_the_first_line_says_it_all():
@@ -117,7 +119,7 @@ COUNTS_AND_WORDS = {
     "measured", "why", "capacity", "path", "cached", "evidence", "phases", "mode", "planned", "done",
     "connections_wanted", "established", "alive_min", "reopened", "errors", "first_errors", "cache", "seconds",
     "host_summary", "host_fault", "host_samples", "notes", "bytes_per_answer", "oom_kills", "restarts", "units",
-    "listen_overflows", "advice", "change", "because", "severity", "at_least", "interval", "whole", "knee",
+    "listen_overflows", "advice", "change", "because", "severity", "at_least", "interval", "whole", "knee", "runs",
 }  # fmt: skip
 
 

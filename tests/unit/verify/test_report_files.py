@@ -20,7 +20,7 @@ EMPTY = {"latency": {"counts": [[5, 1]], "max_us": 5, "sum_us": 5}}
 
 def document(**over):
     whole = {name: {**EMPTY, **over.get(name, {})} for name in ("hold", "cached", "capacity", "open")}
-    verdict = judge(all_phases(**whole), host(), TARGET, SLO, stopped="", duration_s=41.3)
+    verdict = judge(all_phases(**whole), host(), TARGET, SLO, duration_s=41.3)
     return report.document(verdict, started_at="2026-01-01T00:00:00+00:00", host="web1")
 
 

@@ -37,7 +37,7 @@ def document(*, fast=1.0, at="2026-01-01T00:00:00+00:00", **over):
         name: {"latency": data, "seconds": seconds, **over.get(name, {})}
         for name in ("hold", "cached", "capacity", "open")
     }
-    verdict = judge(all_phases(**whole), host(), TARGET, SLO, stopped="", duration_s=41.3)
+    verdict = judge(all_phases(**whole), host(), TARGET, SLO, duration_s=41.3)
     return report.document(verdict, started_at=at, host="web1")
 
 

@@ -39,6 +39,6 @@ def test_a_page_that_is_cached_too_is_not_taken_for_quick():
         measured("open /", **page, p50_ms=600.0),
     ]
     target = replace(TARGET, uncached_paths=("/",), limits=limits)
-    verdict = judge(phases, seen, target, Slo(), stopped="")
+    verdict = judge(phases, seen, target, Slo())
     changes = [one.change for one in advise(declaration, allocate(declaration), verdict, "blog")]
     assert [change.partition(": ")[0] for change in changes if "gunicorn" in change] == ["apps.blog.gunicorn.threads"]

@@ -31,6 +31,9 @@ class Watch:
     def alarm(self):
         return ""
 
+    def told(self):
+        return ()
+
     def silence_s(self):
         return 0.0
 
