@@ -119,20 +119,33 @@ def _apps(found: Found) -> Iterator[str]:
             places.setdefault(place, []).append(site)
     databases = [str(one["name"]) for server in found.told["databases"] for one in server["databases"]]
     lines: list[str] = []
+    taken: set[str] = set()
     for number, (place, sites) in enumerate(places.items(), start=1):
-        lines += _indented(2, _app(found, number, place, sites, databases))
+        app = _app_name(_server_names(sites), number)
+        app = f"app{number}" if app in taken else app
+        taken.add(app)
+        lines += _indented(2, _app(found, app, place, sites, databases))
     return iter(["apps:", *lines] if lines else [f"apps: {{}}  {ASK} which?"])
 
 
-def _app(
-    found: Found, number: int, place: str, sites: Sequence[Mapping[str, Any]], databases: Sequence[str]
-) -> Iterator[str]:
+def _server_names(sites: Sequence[Mapping[str, Any]]) -> list[str]:
     names = [name for site in sites for name in site["names"] if name not in NAMELESS and _is(_NAMES, name)]
-    names = list(dict.fromkeys(names))
+    return list(dict.fromkeys(names))
+
+
+def _app_name(names: Sequence[str], number: int) -> str:
+    """Call an app by its first name that says something: www says nothing."""
+    said = names[0].removeprefix("www.") if names else ""
+    app = re.sub(r"[^a-z0-9]", "", said.partition(".")[0])[:16]
+    return app if app[:1].isalpha() else f"app{number}"
+
+
+def _app(
+    found: Found, app: str, place: str, sites: Sequence[Mapping[str, Any]], databases: Sequence[str]
+) -> Iterator[str]:
+    names = _server_names(sites)
     unit, process = found.listener(place) or ("", "")
     module = next((one["module"] for one in found.told["units"] if one["unit"] == unit), "")
-    app = re.sub(r"[^a-z0-9]", "", names[0].partition(".")[0])[:16] if names else ""
-    app = app if app[:1].isalpha() else f"app{number}"
     yield f"# nginx passes it to {_comment(place)}, where {_comment(unit or process or 'nobody')} listens"
     yield f"{app}:"
     yield f"  source: {app}  {ASK} in which folder of this machine is its source?"

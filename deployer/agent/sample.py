@@ -25,7 +25,7 @@ ASK_SYSTEMD_EVERY_S = 5.0
 #: What is wanted of /proc/meminfo stands in its first lines.
 _MEMINFO_BYTES = 400
 INTERVAL_LIMITS_S = (0.1, 60.0)
-LONGEST_S = 3600.0
+LONGEST_S = 6 * 3600.0
 
 _PROPERTIES = "Id,ControlGroup,MainPID,NRestarts,Result,ActiveState"
 

@@ -15,6 +15,7 @@ class Unit:
     def __init__(self, name: str) -> None:
         self.name = name
         self.peak_mib: Optional[float] = None
+        self.own_peak_mib: Optional[float] = None
         self.restarts = 0
         self.kills = 0
         self._group: Optional[cgroups.Group] = None
@@ -45,9 +46,11 @@ class Unit:
         if self._group is not None:
             self._last = dict(self._group.memory(), cpu_core_share=self._core_share(seconds))
             self._count(self._group.oom_kills())
-            current = self._last["memory_mib"]
+            current, own = self._last["memory_mib"], self._last["anonymous_mib"]
             if current is not None:
                 self.peak_mib = max(self.peak_mib or 0.0, current)
+            if own is not None:
+                self.own_peak_mib = max(self.own_peak_mib or 0.0, own)
         return dict(self._last, oom_kills=self.kills, restarts=self.restarts, active=self._active)
 
     def _core_share(self, seconds: float) -> Optional[float]:
@@ -64,9 +67,10 @@ class Unit:
         return max(self.restarts, int(ended))
 
     def summary(self) -> Document:
-        """Sum up; ``lifetime_peak_mib`` may be older than this run."""
+        """Sum up; ``own_peak_mib`` is without page cache, ``lifetime_peak_mib`` may be older than this run."""
         return {
             "peak_mib": self.peak_mib,
+            "own_peak_mib": self.own_peak_mib,
             "lifetime_peak_mib": self._last.get("peak_mib"),
             "limit_mib": self._last.get("limit_mib"),
             "oom_kills": self.kills,

@@ -113,7 +113,8 @@ def _of_phase(criterion: Criterion, about: Objective, phase: Measured, seen: Evi
         return latency(about, phase, host, SHARES[criterion.metric], slowed=full_link(phase, seen.target))
     if criterion.metric == "rps" and criterion.at_least and phase.mode == "closed":
         return throughput(about, phase, host, seen.target)
-    if criterion.metric == "errors" and criterion.unit == "count" and criterion.comparison in ("<=", "=="):
+    none = criterion.comparison == "==" and not criterion.value
+    if criterion.metric == "errors" and criterion.unit == "count" and (none or criterion.comparison == "<="):
         own = generator_doubt(phase, float("inf")) if set(phase.errors) <= GENERATOR_ERRORS else ""
         doubts = [own, starved(phase), neighbour(phase, host), full_link(phase, seen.target)]
         spoilt = early(phase) if not phase.errors else ""
@@ -198,7 +199,8 @@ def _of_services(criterion: Criterion, about: Objective, seen: Evidence) -> Line
 def _of_unit(criterion: Criterion, unit: Mapping[str, float | None]) -> float | None:
     if criterion.metric != "mem":
         return unit.get(criterion.metric)
-    peak, limit = unit.get("peak_mib"), unit.get("limit_mib")
+    own, limit = unit.get("own_peak_mib"), unit.get("limit_mib")
+    peak = unit.get("peak_mib") if own is None else own  # page cache goes as soon as somebody needs the memory
     if criterion.unit == "mib" or peak is None:
         return peak
     return peak / limit if limit else None
@@ -217,6 +219,10 @@ def _watched(criterion: Criterion, about: Objective, value: float | None, seen: 
 
 def _of_knee(criterion: Criterion, about: Objective, findings: Findings) -> Line:
     knee = findings.knee
+    too_much = None if knee is None or knee.kept_per_s is not None else knee.failed_per_s
+    if knee is not None and too_much is not None and criterion.at_least and too_much <= criterion.value:
+        outcome, why = decide(good=False, doubts=[knee.doubt])
+        return about.line(outcome, f"< {too_much:.0f} req/s", too_much, why=why or knee.why)
     if knee is None or knee.kept_per_s is None:
         return about.line("inconclusive", why="not measured" if knee is None else knee.why)
     good = criterion.holds(knee.kept_per_s)

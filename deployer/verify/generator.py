@@ -160,7 +160,7 @@ class _Worker:
             except (ValueError, KeyError, TypeError) as error:
                 raise Inconclusive(f"{self.who} speaks nonsense: {error}") from error
             if kind == "error":
-                raise Inconclusive(f"{self.who} cannot run: {event['message']}")
+                raise Inconclusive(f"{self.who} cannot run: {event.get('message')}")
             if kind == "ready":
                 self.is_ready = True
             elif kind == "progress":

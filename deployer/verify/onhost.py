@@ -58,6 +58,7 @@ def leak(seen: Evidence) -> Line:
 
     worst = max(units, key=used)
     about = Objective("memory back after the load", "leaked_mib", wanted, worst.allowed_mib(share))
-    outcome, _ = decide(good=used(worst) <= 1, doubts=[])
-    why = f"{worst.unit}: {worst.before_mib:.0f} MiB before, {worst.after_mib:.0f} MiB after"
+    good = used(worst) <= 1
+    outcome, doubt = decide(good=good, doubts=[], spoilt=seen.partly if good else "")
+    why = doubt or f"{worst.unit}: {worst.before_mib:.0f} MiB before, {worst.after_mib:.0f} MiB after"
     return about.line(outcome, f"{worst.more_mib:+.1f} MiB", worst.more_mib, why=why)

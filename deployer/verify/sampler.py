@@ -71,7 +71,7 @@ class AgentSampler:
         servers: Mapping[str, Mapping[str, str]] | None = None,
         apps: Mapping[str, Mapping[str, Any]] | None = None,
         interval_s: float = 1.0,
-        max_s: float = 3600.0,
+        max_s: float = 6 * 3600.0,
         host_cpus: Sequence[int] = (),
     ) -> None:
         self._agent = agent

@@ -148,7 +148,8 @@ def _unit(criterion: Criterion, unit: object) -> float | None:
     told = unit if isinstance(unit, Mapping) else {}
     if criterion.metric != "mem":
         return number(told.get(criterion.metric))
-    held, limit = number(told.get("memory_mib")), number(told.get("limit_mib"))
+    own, limit = number(told.get("anonymous_mib")), number(told.get("limit_mib"))
+    held = number(told.get("memory_mib")) if own is None else own
     if criterion.unit == "mib" or held is None:
         return held
     return held / limit if limit else None

@@ -163,6 +163,7 @@ def test_a_unit_is_told_with_its_peak_and_limit(machine):
     sampler.sample()
     unit = sampler.summary()["units"]["nginx.service"]
     assert (unit["peak_mib"], unit["limit_mib"], unit["lifetime_peak_mib"]) == (50.0, 64.0, 30.0)
+    assert unit["own_peak_mib"] == 11.0
 
 
 def test_a_unit_without_a_limit_has_none(machine):

@@ -191,6 +191,20 @@ def test_a_draft_is_yaml_whatever_the_host_says(tmp_path):
     assert Path(tmp_path / "draft.yml").exists()
 
 
+def test_apps_of_a_draft_have_names_of_their_own():
+    names = [["www.a.example"], ["www.b.example"], ["a.example.org"], ["www.example"]]
+    sites = [{**SITE, "names": one, "passes": [f"unix:/run/{number}"]} for number, one in enumerate(names)]
+    told = survey(sites=sites, units=[UNIT])
+    text = draft(entry_at("root@192.0.2.7"), {"cpu_cores": 2, "memory_mib": 1990}, Found.of(told))
+    apps = next(iter(yaml.safe_load(text)["hosts"].values()))["apps"]
+    assert {name: app["server_names"] for name, app in apps.items()} == {
+        "a": names[0],
+        "b": names[1],
+        "app3": names[2],
+        "example": names[3],
+    }
+
+
 @pytest.mark.parametrize("host", ["@", "root@", "root@a b", "Root;@a"])
 def test_where_to_log_in_has_to_be_plain(host):
     with pytest.raises(UsageError, match="is not USER@ADDRESS"):

@@ -51,6 +51,25 @@ def test_each_is_held_against_its_figure(text, outcome, measured_value):
     assert (line.outcome, line.measured_value) == (outcome, pytest.approx(measured_value)), line
 
 
+def test_page_cache_is_no_memory_of_a_unit():
+    units = {"mariadb.service": {"peak_mib": 150.0, "own_peak_mib": 80.0, "limit_mib": 160.0}}
+    _, [line] = lines("service.mariadb.mem < 60%", seen=host(summary={"units": units}))
+    assert (line.outcome, line.measured_value) == ("kept", 0.5)
+
+
+def test_a_number_of_errors_that_is_wanted_exactly_is_that_number():
+    assert lines("hold.errors == 0")[1][0].outcome == "kept"
+    assert lines("hold.errors == 5")[1][0].outcome == "missed"
+
+
+@pytest.mark.parametrize(("text", "outcome"), [("knee.rps >= 1/s", "missed"), ("knee.rps >= 0.5/s", "inconclusive")])
+def test_a_page_that_carries_no_rate_at_all_misses_every_rate_that_was_tried(text, outcome):
+    nothing = replace(WHOLE, knee=replace(KNEE, kept_per_s=None, failed_per_s=1.0))
+    assert lines(text, findings=nothing)[1][0].outcome == outcome
+    doubted = replace(nothing, knee=replace(nothing.knee, doubt="the generator was late"))
+    assert lines(text, findings=doubted)[1][0].outcome == "inconclusive"
+
+
 @pytest.mark.parametrize(
     "text",
     ["hold.connections >= 1", "r1000.p95 < 9s", "cached.rps > 1/s", "errors == 0", "host.mem < 99%", "knee.rps > 1/s"],

@@ -243,7 +243,8 @@ def leak(before, after, *, limit_mib=64.0):
     units = {"nginx.service": {**UNITS["nginx.service"], "limit_mib": limit_mib}}
     seen = HostSamples(samples=samples, summary={**SUMMARY, "units": units})
     rests = (Rest(100.0, 101.0), Rest(200.0, 201.0))
-    return line(judge([], seen, TARGET, SLO, findings=Findings(whole=True, rests=rests)), "leaked_mib")
+    through = Findings(whole=True, rests=rests, over_link=frozenset(SLO.rates_per_s))
+    return line(judge(all_phases(), seen, TARGET, SLO, findings=through), "leaked_mib")
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,15 @@ def test_memory_comes_back_within_a_fifth_of_the_limit(before, after, limit_mib,
     assert found.outcome == outcome
     assert found.measured_value == pytest.approx(after - before)
     assert "nginx.service" in found.why
+
+
+def test_memory_that_came_back_from_half_a_load_proves_nothing():
+    samples = tuple(
+        Timed(at_s=at, values={"units": {"nginx.service": {"anonymous_mib": 10.0}}}) for at in (100.5, 200.5)
+    )
+    seen, rests = HostSamples(samples=samples, summary=SUMMARY), (Rest(100.0, 101.0), Rest(200.0, 201.0))
+    cut = Findings(whole=True, rests=rests, over_link=frozenset(SLO.rates_per_s), cut="the time was up")
+    assert line(judge(all_phases(), seen, TARGET, SLO, findings=cut), "leaked_mib").outcome == "inconclusive"
 
 
 def test_memory_that_nobody_saw_is_inconclusive():
