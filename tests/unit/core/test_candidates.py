@@ -86,7 +86,8 @@ def test_nobody_is_led_to_a_candidate_and_it_ends_by_itself(one: Any) -> None:
 
 def test_visitors_of_one_process_on_a_port_wait_elsewhere_while_it_restarts() -> None:
     nginx = served_by(java_app())
-    assert nginx.count("server unix:/run/app-shop-hold.sock max_fails=0 backup;") == 2
+    # twice in each of both upstreams
+    assert nginx.count("server unix:/run/app-shop-hold.sock max_fails=0 backup;") == 4
     for several in (java_app(processes=2), go_app()):
         files = rendered(host_of(several)).files
         assert not [file for file in files if "hold" in file.path or b"hold.sock" in file.content]
