@@ -13,6 +13,7 @@
   // 1 in so many answers, as the percentile that people know: 20 is the 95th
   const percentile = (rarity) => "P" + +(100 * (1 - 1 / rarity)).toFixed(3);
   const RARITIES = [1, 2, 10, 20, 100, 1000, 10000];
+  const NARROW_PX = 600; // on a phone the names of all of them would stand upon one another
   const short = (value) => (value >= 10000 ? +(value / 1000).toFixed(1) + "k" : String(+value.toPrecision(4)));
 
   const along = (figure, x) => (figure.x === "rarity" ? percentile(x) : x + (figure.x === "s" ? " s" : "/s"));
@@ -23,7 +24,10 @@
   const xAxis = (figure, now) =>
     figure.x === "rarity"
       ? axis(now, {
-          splits: (plot) => RARITIES.filter((one) => one >= plot.scales.x.min && one <= plot.scales.x.max),
+          splits: (plot) => {
+            const shown = plot.width < NARROW_PX ? RARITIES.filter((one) => one !== 2 && one !== 10) : RARITIES;
+            return shown.filter((one) => one >= plot.scales.x.min && one <= plot.scales.x.max);
+          },
           values: (_plot, splits) => splits.map(percentile),
           filter: (_plot, splits) => splits,
         })
