@@ -48,6 +48,7 @@ def apply(
     anew: Anew,
     wait_s: float = 0.0,
     secrets: Mapping[str, Secret] | None = None,
+    trial_of: str | None = None,
 ) -> Applied:
     """Make the host what the plan says, or leave it as it was.
 
@@ -61,6 +62,7 @@ def apply(
             to the host.
         wait_s: How long to wait for another deploy that is at work on the host, s.
         secrets: Values of secrets from outside, by their paths on the host; only those of the plan are sent.
+        trial_of: The transaction that a trial leaves for a while; the host's dead man's switch takes back trials alone.
 
     Raises:
         DeployerError: Of the class that says what the host's state is.
@@ -71,7 +73,7 @@ def apply(
     document["releases"] = [_with_packages(release, fetched) for release in document["releases"]]
     blobs = {**plan.blobs, **{_packages_blob(app): packed for app, packed in fetched.items()}}
     request: dict[str, Any] = {"op": "apply", "transaction": name, "who": who(), "host": plan.host}
-    request |= {"wait_s": wait_s, "plan": document}
+    request |= {"wait_s": wait_s, "plan": document, "trial_of": trial_of}
     # in the request and not beside the other files: those lie in temporary files on both sides, this in memory alone
     request["secrets"] = {path: (secrets or {})[path].reveal() for path in plan.given_secrets}
 

@@ -171,7 +171,12 @@ class Session:
                 )
 
     def apply(
-        self, plan: Plan, on_step: Callable[[str, str], None] = lambda _step, _message: None, *, wait_s: float = 0.0
+        self,
+        plan: Plan,
+        on_step: Callable[[str, str], None] = lambda _step, _message: None,
+        *,
+        wait_s: float = 0.0,
+        trial_of: str | None = None,
     ) -> Applied:
         """Make the plan true, or leave the host as it was; packages are fetched before anything is sent.
 
@@ -179,6 +184,7 @@ class Session:
             plan: What ``plan`` gave, or ``check`` let pass.
             on_step: Gets step and message as they come.
             wait_s: How long to wait for another deploy of the host, s.
+            trial_of: The transaction that a trial leaves for a while.
         """
         self._check_locks(plan)
         self._check_secrets(plan)
@@ -191,7 +197,16 @@ class Session:
                 fetched[release.app] = fetch_node_modules(release.app, release.lock_path, self.facts, self.say)
             elif self.wanted.entry.host.wheels == "control":
                 fetched[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
-        return apply(self.agent, plan, fetched, on_step, anew=self.remote.anew, wait_s=wait_s, secrets=self.secrets)
+        return apply(
+            self.agent,
+            plan,
+            fetched,
+            on_step,
+            anew=self.remote.anew,
+            wait_s=wait_s,
+            secrets=self.secrets,
+            trial_of=trial_of,
+        )
 
 
 @contextmanager

@@ -49,6 +49,7 @@ class Done:
             without a transaction.
         problem: Why it was not committed.
         back_to: Transaction that it went back to, if it was a way back.
+        trial_of: Transaction that it left for a while, if it was a trial of ``tune`` or its way back.
         files: Paths that it replaced.
         units: What was done to which units.
         releases: Releases that came with it.
@@ -67,6 +68,7 @@ class Done:
     outcome: str
     problem: str
     back_to: str | None
+    trial_of: str | None
     files: tuple[str, ...]
     units: tuple[str, ...]
     releases: tuple[str, ...]
@@ -232,6 +234,7 @@ def _done(line: Mapping[str, Any]) -> Done:
         outcome=text("outcome"),
         problem=text("problem"),
         back_to=line.get("back_to"),
+        trial_of=line.get("trial_of"),
         files=texts("files"),
         units=texts("units"),
         releases=texts("releases"),

@@ -128,6 +128,7 @@ class Journal:
             "outcome": outcome,
             "problem": problem,
             "back_to": self.doc.get("back_to"),
+            "trial_of": self.doc.get("trial_of"),
             "files": [entry["path"] for entry in self.doc["files"]],
             "units": [
                 f"{entry['action']} {entry['unit']}" if entry["kind"] == "unit" else f"stop {entry['unit']}"
@@ -178,11 +179,16 @@ def committed() -> list[Journal]:
 
 
 def prune() -> None:
-    """Remove the oldest closed records beyond the last ten that are live history, and the last ten that failed."""
+    """Remove the oldest closed records beyond the last ten that are live history, and the last ten that failed.
+
+    Trials are not among the ten: a climb makes dozens, and the deploy before it has to stay on record.
+    """
     closed = [one for one in recorded() if one.state == "closed"]
     lived = [one for one in closed if one.doc["outcome"] == "committed"]
+    deploys = [number for number, one in enumerate(lived) if not one.doc.get("trial_of")]
+    oldest = deploys[-KEPT_TRANSACTIONS] if len(deploys) > KEPT_TRANSACTIONS else 0
     failed = [one for one in closed if one.doc["outcome"] != "committed"]
-    for journal in (*lived[:-KEPT_TRANSACTIONS], *failed[:-KEPT_TRANSACTIONS]):
+    for journal in (*lived[:oldest], *failed[:-KEPT_TRANSACTIONS]):
         shutil.rmtree(journal.directory)
 
 

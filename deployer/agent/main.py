@@ -148,7 +148,19 @@ def dispatch(request: Document, blob: BinaryIO, emit: Emit, stopped: Stopped) ->
         return _run("observe", request)
     if op == "apply":
         return _run("transaction", request, blob, emit, stopped)
-    if op in ("back", "confirm", "drift", "history", "mysqlset", "oom", "recover", "status", "survey", "usage"):
+    if op in (
+        "back",
+        "confirm",
+        "deadman",
+        "drift",
+        "history",
+        "mysqlset",
+        "oom",
+        "recover",
+        "status",
+        "survey",
+        "usage",
+    ):
         return _run(op, request)
     if op in ("logs", "mysqlwatch", "sample"):
         return _run(op, request, emit, stopped)

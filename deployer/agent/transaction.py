@@ -87,6 +87,7 @@ def run(
         )
         journal.doc.update(origin.of_this_login())
         journal.doc["host"] = str(request.get("host") or "")
+        journal.doc["trial_of"] = request.get("trial_of")
         _guarded(_Transaction(request, blob, journal, progress))
     finally:
         lock.release()

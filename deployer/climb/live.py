@@ -1,4 +1,7 @@
-"""Deploying candidates to a real host and reading it under load: transactions and bounded load, nothing else."""
+"""Deploying candidates to a real host and reading it under load: transactions and bounded load, nothing else.
+
+A dead man's switch on the host is wound before each: it goes back by itself when nothing is heard of us any more.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,11 @@ PATIENCE, PAUSE_S = 6, 10.0
 LOCK_WAIT_S = 360.0
 #: Taking back what a dead transaction left open, s.
 SETTLED_WITHIN_S = 900.0
+#: A host goes back by itself when nothing was heard of the climb for so long, beside the time of a reading, s.
+#: It is longer than all waits for a host that is not reached, and than a deploy.
+SILENCE_S = 1200.0
+#: Writing down that somebody is still there, s.
+SWITCHED_WITHIN_S = 60.0
 
 Say = Callable[[str, str], None]
 
@@ -57,6 +65,7 @@ class LiveHost:
         host_cpus: Sequence[int] = (),
         template_folders: Sequence[Any] = (),
     ) -> None:
+        self._host = entry.name
         self._slo = entry.host.slo
         _, self._target = target_of(entry)
         self._seconds = seconds
@@ -67,6 +76,8 @@ class LiveHost:
         self._stack = ExitStack()
         self._session: Session | None = None
         self._is: Candidate | None = None
+        self._home: str | None = None
+        self._is_wound = False
         self._may_be_open = False
 
     def __enter__(self) -> Self:
@@ -77,8 +88,10 @@ class LiveHost:
 
     def is_as_declared(self, candidate: Candidate) -> bool:
         """Say whether the host runs just what a candidate says; changes nothing."""
-        found = self._connected(candidate).plan().is_empty
+        connected = self._connected(candidate)
+        found = connected.plan().is_empty
         self._is = candidate if found else None
+        self._home = connected.last_transaction if found else None
         return found
 
     def become(self, candidate: Candidate) -> bool:
@@ -112,15 +125,40 @@ class LiveHost:
             self._may_be_open = False
         plan = connected.plan()
         if not plan.is_empty:
+            self._wind(connected)
             self._may_be_open = True
             try:
-                connected.apply(plan, self._say, wait_s=LOCK_WAIT_S)
+                connected.apply(plan, self._say, wait_s=LOCK_WAIT_S, trial_of=self._home)
             except RolledBack:
                 self._may_be_open = False
                 raise
             self._may_be_open = False
         self._is = candidate
         return not plan.is_empty
+
+    def leave(self) -> None:
+        """Take the dead man's switch away: the host is where it is to stay.
+
+        Raises:
+            HostUntouched: The host is not reached; it goes back to what it ran before by itself.
+        """
+        if self._is_wound and self._is is not None:
+            connected = self._session or self._connected(self._is)
+            connected.agent.call({"op": "deadman"}, timeout_s=SWITCHED_WITHIN_S)
+            self._is_wound = False
+
+    def _wind(self, connected: Session) -> None:
+        """Tell the host to go back to what it ran before, should nobody say anything any more."""
+        if self._home is None:
+            raise HostUntouched("it is not known what the host ran before", next_step="deploy, then tune")
+        within_s = SILENCE_S + self._reading_s
+        request = {"op": "deadman", "to": self._home, "within_s": within_s, "who": who(), "host": self._host}
+        connected.agent.call(request, timeout_s=SWITCHED_WITHIN_S)
+        self._is_wound = True
+
+    @property
+    def _reading_s(self) -> float:
+        return (len(self._slo.uncached_paths) + 1) * (WARMUP_S + self._seconds)
 
     def _connected(self, candidate: Candidate) -> Session:
         self._stack.close()
@@ -132,6 +170,8 @@ class LiveHost:
         """Load the host as it is: pages of its SLO, made anew and cached, in full for a few seconds each."""
         if self._session is None or self._is is None:
             raise HostUntouched("nothing was deployed that could be read")
+        if self._is_wound:
+            self._wind(self._session)
         wanted = desired(self._is.entry).rendered.wanted.units
         units = [unit.unit for unit in wanted if unit.unit.endswith(".service")]
         pages: list[tuple[str, PageKind]] = [(path, "uncached") for path in self._slo.uncached_paths]

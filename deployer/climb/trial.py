@@ -2,6 +2,7 @@
 
 Whatever happens (a candidate that does not start, an alarm, Ctrl-C, a lost link), the host goes back to what it was.
 Each change of state is an ordinary transaction: between two of them the host runs a committed, budgeted set of files.
+Should this machine die, the host's own dead man's switch takes it back.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class Host(Protocol):
 
     def read(self) -> Reading:
         """Load the host as it is, for a while."""
+        ...
+
+    def leave(self) -> None:
+        """Let the host stay as it is; until then it goes back by itself to what it ran before, should we be gone."""
         ...
 
 
@@ -192,10 +197,11 @@ def _return(host: Host, state: Candidate, say: Say) -> None:
     say("return", f"to {pins or 'what the inventory says'}")
     try:
         host.become(state)
+        host.leave()
     except (RolledBack, HostUntouched) as error:
         raise HostUnknown(
             "the host could not be brought back: it runs what it ran before, or the last candidate, committed and "
-            f"within its budget: {error.message}",
+            f"within its budget, from which it goes back by itself some 20 minutes later: {error.message}",
             where=error.where,
             next_step=f"deployer deploy --host {state.entry.name}: it brings back what the inventory says",
         ) from error

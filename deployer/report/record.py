@@ -74,6 +74,7 @@ def _what(done: Done) -> str:
     if done.outcome != "committed":
         return "; ".join([done.problem.partition("\n")[0][:100], *done.databases])
     parts = [f"back to {done.back_to}"] if done.back_to else []
+    parts += ["a trial"] if done.trial_of else []
     parts += [release.removeprefix("/srv/").replace("/releases/", " ") for release in done.releases]
     parts += [f"{len(done.files)} file" + ("s" if len(done.files) != 1 else "")] if done.files else []
     parts += [", ".join(done.units)] if done.units and len(done.units) <= 3 else []

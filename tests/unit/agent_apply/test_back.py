@@ -35,7 +35,7 @@ def deployed(host, text, *, standing=STANDING):
     owned = {PATH: treestate.state_of(PATH)["sha256"]}
     left = {"units": {}, "owned": owned, "modes": {}, "done": [], "refused_sysctls": {}, "last_transaction": name}
     record.doc.update({"files": [recorded], "after": last, "standing": standing, "manifest": left})
-    record.doc["began"] = f"2030-01-01T00:00:0{len(records)}"
+    record.doc["began"] = f"2030-01-01T00:00:{len(records):02d}"
     record.close("committed")
     manifest.save(left)
     return name

@@ -40,6 +40,7 @@ class MadeUp:
         self.fail = dict(fail or {})
         self.runs: list[Mapping[str, int]] = [{}]
         self.calls = 0
+        self.left: list[Mapping[str, int]] = []
 
     def become(self, wanted: Candidate) -> bool:
         self._maybe_fail()
@@ -52,6 +53,9 @@ class MadeUp:
         self._maybe_fail()
         rate = self.rate(self.runs[-1]) * (1 + 0.001 * (self.calls % 3))
         return Reading(req_per_s={"uncached": rate, "cached": 8000.0}, p95_ms={"uncached": 9.0, "cached": 1.0})
+
+    def leave(self) -> None:
+        self.left.append(self.runs[-1])
 
     def _maybe_fail(self) -> None:
         self.calls += 1
@@ -88,12 +92,14 @@ def test_the_top_is_found_step_by_step_and_the_host_goes_back(entry: Entry) -> N
     outcome = run(entry, host)
     assert outcome.pins == {POOL: 5}
     assert host.runs[-1] == {}
+    assert host.left == [{}]
 
 
 def test_what_gained_stays_if_that_is_wanted(entry: Entry) -> None:
     host = MadeUp(more_pool)
     outcome = run(entry, host, keep=True)
     assert host.runs[-1] == outcome.pins == {POOL: 5}
+    assert host.left == [{POOL: 5}], "the dead man's switch would take it back"
     assert outcome.left_as == "what gained"
 
 

@@ -53,20 +53,26 @@ class Host:
                 raise error
 
         def call(request: dict[str, Any], **_how: Any) -> dict[str, Any]:
+            if request["op"] == "deadman":
+                self.asked.append(f"wind {request['to']}" if request.get("to") else "leave")
+                return {"wound": request.get("to")}
             self.asked.append(request["op"])
             self.files = "before"
             return {"settled": []}
 
-        yield SimpleNamespace(plan=plan, apply=apply, agent=SimpleNamespace(call=call))
+        agent = SimpleNamespace(call=call)
+        yield SimpleNamespace(plan=plan, apply=apply, agent=agent, last_transaction="t1")
 
 
 def cut_off(entry: Entry, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     host = Host(error)
     monkeypatch.setattr(live, "session", host.session)
     with live.LiveHost(entry, 1.0, lambda *_: None) as climbed:
+        assert climbed.is_as_declared(candidate(entry, {}))
         with pytest.raises(type(error)):
             climbed.become(candidate(entry, PINS))
         assert not climbed.become(candidate(entry, {})), "it was back by itself"
+        climbed.leave()
     assert host.files == "before"
     return host.asked
 
@@ -75,12 +81,13 @@ def test_what_was_cut_off_is_settled_before_the_host_is_looked_at(
     entry: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = cut_off(entry, KeyboardInterrupt(), monkeypatch)
-    assert asked == ["plan candidate", "apply candidate", "recover", "plan before"]
+    tried = ["plan before", "plan candidate", "wind t1", "apply candidate"]
+    assert asked == [*tried, "recover", "plan before", "leave"]
 
 
 def test_what_the_host_took_back_is_settled(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = cut_off(entry, RolledBack("the probe failed"), monkeypatch)
-    assert asked == ["plan candidate", "apply candidate", "plan before"]
+    assert asked == ["plan before", "plan candidate", "wind t1", "apply candidate", "plan before", "leave"]
 
 
 def test_a_file_that_cannot_be_written_does_not_hide_what_the_host_runs(tmp_path: Path) -> None:
