@@ -39,6 +39,12 @@ class Origins:
     hosts: tuple[Entry, ...] = ()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Name them as ``--from`` does."""
+        words = ((HERE, self.here), (LOOPBACK, self.loopback))
+        return (*(word for word, is_one in words if is_one), *(entry.name for entry in self.hosts))
+
+    @property
     def passes_no_link(self) -> bool:
         """Whether none of it comes over the host's link."""
         return self.loopback and not (self.here or self.hosts)

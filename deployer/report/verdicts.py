@@ -15,6 +15,7 @@ from deployer.verify.report import SCHEMA
 
 #: More is no load test of one host.
 _MOST_PHASES, _MOST_SECONDS = 500, 20_000
+_FROM_HERE = ("here",)
 _NEXT_STEP = "give a file that `verify --report FILE.json` wrote"
 #: Objectives of older reports that want at least so much; all others want at most so much.
 AT_LEAST = frozenset({"connections_held", "cached_req_per_s", "uncached_req_per_s"})
@@ -226,6 +227,7 @@ class Run(_Data):
     host: str = ""
     started_at: str = ""
     duration_s: float
+    load_from: tuple[str, ...] = _FROM_HERE
     outcome: str
     stopped: str | None = None
     lines: tuple[Line, ...]
@@ -274,6 +276,7 @@ class Run(_Data):
 
     @property
     def title(self) -> str:
-        """Name it for people: the host, and when it was."""
+        """Name it for people: the host, when it was, and where the load came from, if not from where it was begun."""
         when = self.started_at[:16].replace("T", " ")
-        return " ".join(part for part in (self.host or "a host", when) if part)
+        came = "" if self.load_from == _FROM_HERE else "from " + ", ".join(self.load_from)
+        return " ".join(part for part in (self.host or "a host", when, came) if part)

@@ -50,7 +50,8 @@ def run_verify(
     if not quiet:
         console = result_console()
         console.print(Text.from_ansi(report.text(verdict, colour=console.is_terminal)), soft_wrap=True)
-    return report.document(verdict, started_at=started_at, host=entry.name), EXIT_CODES[verdict.outcome]
+    document = report.document(verdict, started_at=started_at, host=entry.name, load_from=origins.names)
+    return document, EXIT_CODES[verdict.outcome]
 
 
 def load_test(

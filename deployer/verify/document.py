@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -11,13 +12,16 @@ from deployer.verify.verdict import Findings, Line, Verdict
 SCHEMA: Final = "deployer/verify/1"
 
 
-def document(verdict: Verdict, *, started_at: str = "", host: str = "") -> dict[str, Any]:
+def document(
+    verdict: Verdict, *, started_at: str = "", host: str = "", load_from: Sequence[str] = ("here",)
+) -> dict[str, Any]:
     """Give the verdict as data; every quantity carries its unit in its name.
 
     Args:
         verdict: What to give.
         started_at: When the test began, ISO 8601.
         host: The host's name in the inventory.
+        load_from: Where the load came from: ``here``, ``loopback``, names of other hosts.
     """
     target = verdict.target
     zero_s = _zero_s(verdict)
@@ -26,6 +30,7 @@ def document(verdict: Verdict, *, started_at: str = "", host: str = "") -> dict[
         "host": host,
         "started_at": started_at,
         "duration_s": verdict.duration_s,
+        "load_from": list(load_from),
         "outcome": verdict.outcome,
         "stopped": verdict.stopped or None,
         "binding": verdict.binding,

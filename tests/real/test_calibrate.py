@@ -38,7 +38,7 @@ def entry_of(site: Site) -> Entry:
 def calibrated(site: Site) -> Path:
     """Calibrate in a shorter form than a user's, and write the file."""
     with pytest.MonkeyPatch.context() as shorter:
-        for name, value in {"IDLE_S": 1.0, "GENTLE_S": 1.0, "LONG_S": 1.6, "REPEATS": 1}.items():
+        for name, value in {"IDLE_S": 1.0, "GENTLE_S": 1.0, "LONG_S": 1.6, "REPEATS": 3}.items():
             shorter.setattr(run, name, value)
         entry = entry_of(site)
         with bursts_on(entry, print) as bursts:
@@ -60,8 +60,7 @@ def test_what_is_written_is_what_the_host_holds_and_spends(site: Site, calibrate
     assert now_mib < found["values"][WORKER]["value"] <= 2 * now_mib + 4
     costs = {(page["path"], page["kind"]): page for page in found["pages"]}
     assert set(costs) == {("/", "cached"), ("/", "uncached")}
-    # some five times as much where the machine is quiet; a short look on a busy one makes cached pages dearer
-    assert 2 * costs["/", "cached"]["cpu_ms"] < costs["/", "uncached"]["cpu_ms"] < 100
+    assert 5 * costs["/", "cached"]["cpu_ms"] < costs["/", "uncached"]["cpu_ms"] < 100
 
 
 def test_the_budget_is_made_from_it_and_says_so(site: Site, calibrated: Path) -> None:

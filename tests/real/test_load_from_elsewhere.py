@@ -140,6 +140,7 @@ def test_load_comes_from_both_hosts_and_is_one_result(ground: Ground) -> None:
 def test_load_from_the_hosts_own_loopback(ground: Ground) -> None:
     ground.write()
     _, document, visits = ground.verify("loopback")
+    assert document["load_from"] == ["loopback"]
     assert set(visits) == {"127.0.0.1"}
     assert document["phases"][0]["established"] == 60
 

@@ -55,6 +55,7 @@ def test_words_groups_and_hosts(inventory, words, here, loopback, names):
     assert (origins.here, origins.loopback) == (here, loopback)
     assert [entry.name for entry in origins.hosts] == names
     assert origins.passes_no_link == (words == "loopback")
+    assert list(origins.names) == ["here"] * here + ["loopback"] * loopback + names
 
 
 @pytest.mark.parametrize(

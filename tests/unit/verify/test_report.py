@@ -120,6 +120,7 @@ COUNTS_AND_WORDS = {
     "connections_wanted", "established", "alive_min", "reopened", "errors", "first_errors", "cache", "seconds",
     "host_summary", "host_fault", "host_samples", "notes", "bytes_per_answer", "oom_kills", "restarts", "units",
     "listen_overflows", "advice", "change", "because", "severity", "at_least", "interval", "whole", "knee", "runs",
+    "load_from",
 }  # fmt: skip
 
 

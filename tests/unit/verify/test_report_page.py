@@ -252,3 +252,12 @@ def test_the_search_for_the_knee_is_plotted_by_its_rates():
         "P95 wanted: 200 ms": ([900, 1089], [200, 200]),
     }
     assert "The knee" not in {plot["title"] for plot in figures.of([Run.of(document())])}
+
+
+def test_a_page_says_where_the_load_came_from_if_that_was_elsewhere():
+    here, elsewhere = document(), {**document(), "load_from": ["loopback", "lg1"]}
+    assert "from " not in Run.of(here).title
+    assert Run.of(elsewhere).title == "web1 2026-01-01 00:00 from loopback, lg1"
+    assert "from loopback, lg1" in Seen(page([elsewhere])).text
+    older = {key: value for key, value in here.items() if key != "load_from"}
+    assert Run.of(older).load_from == ("here",)
