@@ -77,7 +77,7 @@ def claims(declaration: Declaration, chain: Chain) -> list[Claim]:
 def _statement_mib(flavour: Flavour, packet_mib: int) -> float:
     """Price one large value, MiB, beyond its connection's buffers for sorting and joining, which lie idle meanwhile."""
     idle_kib = sum(kib for name, kib in flavour.connection_buffers_kib.items() if name not in ALWAYS_USED)
-    return flavour.packet_copies * packet_mib - (idle_kib + flavour.temporary_kib) / 1024
+    return flavour.statement_mib(packet_mib) - (idle_kib + flavour.temporary_kib) / 1024
 
 
 def _performance_schema(flavour: Flavour, settings: MysqlSettings, connections: int) -> Mapping[str, float]:

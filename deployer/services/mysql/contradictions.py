@@ -8,7 +8,6 @@ from deployer.apps import databases_taken
 from deployer.declaration import Declaration
 from deployer.service import Contradictions
 from deployer.services.mysql.flavours import flavour_of
-from deployer.services.mysql.mariadb import PACKET_COPIES
 from deployer.services.mysql.settings import SERIES, is_declared, settings_of
 
 #: What the server keeps for itself.
@@ -36,8 +35,10 @@ def _of_the_server(declaration: Declaration) -> Contradictions:
         name = "max_session_mem_used"
         if settings.flavour != "mariadb":
             yield (*place, f"{name}_mib"), f"{flavour_of(declaration).title} has no {name}; leave it out"
-        elif settings.max_session_mem_used_mib < PACKET_COPIES * settings.max_allowed_packet_mib:
-            packet_mib, least = settings.max_allowed_packet_mib, ceil(PACKET_COPIES * settings.max_allowed_packet_mib)
+        elif settings.max_session_mem_used_mib < (
+            least := ceil(flavour_of(declaration).statement_mib(settings.max_allowed_packet_mib))
+        ):
+            packet_mib = settings.max_allowed_packet_mib
             message = f"a statement of max_allowed_packet_mib: {packet_mib} takes {least} MiB; write {least} or more"
             yield (*place, f"{name}_mib"), message
     pool_mib, memory_mib = settings.innodb_buffer_pool_size_mib, declaration.hardware.memory_mib

@@ -42,6 +42,7 @@ class Flavour:
         connection_mib: One connection with all its buffers in use, MiB.
         open_table_kib: One open table of one connection, KiB.
         packet_copies: What a statement of one large value takes, of its size: it is read, parsed and made a row.
+        large_packet_copies: The same where ``max_allowed_packet`` is more than 1 MiB.
         connection_buffers_kib: What one connection may hold, KiB, by the server's own names.
         temporary_kib: What a connection's temporary tables hold besides, KiB.
         log_size: The server's name of the size of its redo log.
@@ -66,6 +67,7 @@ class Flavour:
     connection_mib: float
     open_table_kib: float
     packet_copies: float
+    large_packet_copies: float
     connection_buffers_kib: Mapping[str, int]
     temporary_kib: int
     log_size: str
@@ -77,3 +79,7 @@ class Flavour:
     def prior(self, name: str) -> str:
         """Give the path of one of its constants, for ``explain``."""
         return f"priors.{self.name}_{name}"
+
+    def statement_mib(self, packet_mib: int) -> float:
+        """Price a statement of one value that is as large as ``max_allowed_packet``, MiB."""
+        return packet_mib * (self.packet_copies if packet_mib <= 1 else self.large_packet_copies)

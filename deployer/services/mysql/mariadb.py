@@ -12,8 +12,10 @@ from deployer.units import round_up
 #: One in-memory table of a connection, KiB: tmp_memory_table_size and max_heap_table_size.
 TEMPORARY_TABLE_KIB = 1024
 BINLOG_DAYS = 3
-#: Ten INSERTs at once of one value of 1 and of 4 MiB took 4.1 to 4.7 times as much, SELECTs 2.8 to 3.2.
+#: Ten INSERTs at once of one value of 1 and of 4 MiB took 4.1 to 4.7 times as much, SELECTs 2.8 to 3.2. One alone of
+#: 4 to 15 MiB took up to 5.3 (invoke bench.servers --only statements): few may all be there at the same moment.
 PACKET_COPIES = 4.7
+LARGE_PACKET_COPIES = 5.3
 
 
 def _binlog_numbers(sizes: Sizes) -> Numbers:
@@ -79,6 +81,7 @@ MARIADB = Flavour(
     connection_mib=PRIORS.mariadb_connection_mib,
     open_table_kib=PRIORS.mariadb_open_table_kib,
     packet_copies=PACKET_COPIES,
+    large_packet_copies=LARGE_PACKET_COPIES,
     connection_buffers_kib={
         "sort_buffer_size": 256,
         "join_buffer_size": 256,

@@ -94,6 +94,7 @@ MYSQL = Flavour(
     connection_mib=PRIORS.mysql_connection_mib,
     open_table_kib=PRIORS.mysql_open_table_kib,
     packet_copies=PACKET_COPIES,
+    large_packet_copies=PACKET_COPIES,
     connection_buffers_kib={
         "sort_buffer_size": 256,
         "join_buffer_size": 256,
