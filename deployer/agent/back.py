@@ -28,7 +28,7 @@ def run(request: Document) -> Document:
     """Answer a `back` request: the plan that leads there, and what it means. Changes nothing.
 
     Args:
-        request: `to`: a transaction's id, `nothing`, or None for the one before the last.
+        request: `to`: a transaction's id, `nothing`, or None for the deploy before the last, trials not counted.
 
     Raises:
         Refusal: There is no such transaction on record, or something that it needs is gone.
@@ -80,14 +80,21 @@ def _target(records: Sequence[Journal], wanted: object) -> Journal | None:
     if wanted == NOTHING:
         return None
     if wanted is None:
-        if len(records) < 2:  # a site is not taken down because somebody asked for "the one before"
-            message = f"the host has no deploy before {records[-1].identifier} on record"
+        deploys = [one for one in records if not one.doc.get("trial_of")]
+        if deploys and _files_of(records[-1]) != _files_of(deploys[-1]):
+            return deploys[-1]  # what gained in trials was kept
+        if len(deploys) < 2:  # a site is not taken down because somebody asked for "the one before"
+            message = f"the host has no deploy before {(deploys or records)[-1].identifier} on record"
             raise Refusal("unsupported", message, next="what was there before the first deploy is `--to nothing`")
-        return records[-2]
+        return deploys[-2]
     named = [one for one in records if one.identifier == wanted]
     if not named:
         raise Refusal("unsupported", f"the host has no deploy {wanted} on record", next=_known(records))
     return named[0]
+
+
+def _files_of(one: Journal) -> object:
+    return (one.doc.get("manifest") or {}).get("owned")
 
 
 def _check_chain(to: Journal | None, undone: Sequence[Journal]) -> None:

@@ -201,3 +201,28 @@ def test_trials_do_not_push_deploys_off_the_record(host):
         deployed(host, f"later {number}")
     journal.prune()
     assert [one.identifier for one in journal.committed()][:2] == ["t4", "t5"]
+
+
+def test_the_deploy_before_the_last_is_no_trial(host):
+    deployed(host, "one")
+    deployed(host, "two")
+    for text in ("other pins", "two"):
+        tried(host, text)
+    assert back.run({"to": None})["plan"]["back_to"] == "t1"
+
+
+def test_what_gained_in_trials_and_was_kept_is_left_for_the_deploy_before_them(host):
+    deployed(host, "one")
+    deployed(host, "two")
+    for text in ("other pins", "two", "what gained"):
+        tried(host, text)
+    assert back.run({"to": None})["plan"]["back_to"] == "t2"
+
+
+def test_trials_alone_are_no_deploy_before_the_last(host):
+    deployed(host, "one")
+    for text in ("other pins", "one"):
+        tried(host, text)
+    with pytest.raises(Refusal) as caught:
+        back.run({"to": None})
+    assert "no deploy before t1" in caught.value.message
