@@ -26,6 +26,8 @@ from deployer.sandbox.uml.kernel import ensure_kernel
 from deployer.sandbox.uml.machine import forget_machine, is_machine_running, kill_machine, start_machine
 
 _BOOT_TIMEOUT_S: Final = 60
+#: lxc-info calls a host stopped whose monitor is too busy to say otherwise; after so long it is.
+_GONE_S: Final = 3
 #: Seconds that a host's services get to end before they are killed.
 _HALT_TIMEOUT_S: Final = 20
 #: Of 1024 MiB such a kernel shows 994, of 256 it shows 238.
@@ -135,8 +137,11 @@ def _start_container(name: str, places: Places) -> None:
 
 def _wait(shape: Shape, places: Places) -> None:
     end = time.monotonic() + _BOOT_TIMEOUT_S
+    seen_s = time.monotonic()
     while not _answers(shape.address):
-        if time.monotonic() > end or not is_running(places, shape.name):
+        if is_running(places, shape.name):
+            seen_s = time.monotonic()
+        if time.monotonic() > min(end, seen_s + _GONE_S):
             log = places.host(shape.name) / "console.log"
             said = log.read_text(errors="replace") if log.exists() else ""
             raise SandboxError(f"{shape.name} does not answer on port 22: {last_lines(said)}", where=str(log))

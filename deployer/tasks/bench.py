@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import platform
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from invoke.context import Context
 
+import deployer
 from deployer import sandbox, transport
 from deployer.access import login_of
 from deployer.allocate import allocate
@@ -107,6 +109,11 @@ def _work_peaks_mib(entry: Entry, template_folders: Sequence[Path]) -> dict[str,
             used_mib = float(sample.values["units"][DEPLOY_SLICE].get("anonymous_mib") or 0.0)
             peaks[step] = max(peaks[step], used_mib)
     return peaks
+
+
+def compile_ahead() -> None:
+    """Have our own modules byte-compiled, as those of an installed package are: else each start compiles them."""
+    compileall.compile_dir(str(Path(deployer.__file__).parent), quiet=1)
 
 
 def publish(name: str, about: str, rows: list[Row], *, write: bool) -> int:

@@ -20,7 +20,7 @@ from deployer.errors import UsageError
 from deployer.inventory import Entry
 from deployer.report.benchmark import Row
 from deployer.report.terminal import Steps
-from deployer.tasks.bench import publish
+from deployer.tasks.bench import compile_ahead, publish
 from deployer.tasks.sandboxes import start
 from deployer.tasks.shell import entry_of, task
 
@@ -62,6 +62,7 @@ def fleet(
     entry, _ = entry_of(host, inventory)
     sizes = (*(size for size in SIZES if size < hosts), hosts)
     with Steps() as steps, _local_fleet(entry, hosts, steps) as (path, names):
+        compile_ahead()
         _deploy(path, names[:1])  # what is read for the first time is not the subject
         costs: dict[int, list[Cost]] = {size: [] for size in sizes}
         for number in range(1, runs + 1):

@@ -23,7 +23,7 @@ from deployer.inventory import Entry
 from deployer.report.benchmark import Row
 from deployer.report.terminal import Steps
 from deployer.sandbox import SandboxHost
-from deployer.tasks.bench import machine_of, publish
+from deployer.tasks.bench import compile_ahead, machine_of, publish
 from deployer.tasks.shell import entry_of, task
 from deployer.tasks.verification import local_vps
 
@@ -118,6 +118,7 @@ def noop(_context: Context, *, host: str = "blog1", inventory: str = "", runs: i
                         ]
                 walls[rtt_s].keep_least(looks)
         steps.step("whole process")
+        compile_ahead()
         processes = [_processes(host, inventory) for _ in range(runs)]
     rows = [*_counts(counted), *_round_trips(walls), *_ratios(walls[0.0], processes)]
     by_netem = local.kernel == sandbox.OWN_KERNEL

@@ -18,7 +18,7 @@ from deployer.report.benchmark import Row
 from deployer.report.terminal import Steps
 from deployer.rivals import NAMES, rivals as as_rivals
 from deployer.sandbox import SandboxHost
-from deployer.tasks.bench import machine_of, publish
+from deployer.tasks.bench import compile_ahead, machine_of, publish
 from deployer.tasks.noop import ADDED_RTT_S, through
 from deployer.tasks.shell import entry_of, task
 from deployer.tasks.verification import local_vps
@@ -55,6 +55,7 @@ def rivals(_context: Context, *, host: str = "blog1", inventory: str = "", runs:
         Steps() as steps,
         far_away(local.address, entry.host.ssh.port) as far,
     ):
+        compile_ahead()
         others = as_rivals(rendered, local, entry.host.ssh.user, Path(folder), steps.say)
         for number in range(1, runs + 1):
             for rtt_s in ADDED_RTT_S:
