@@ -31,6 +31,8 @@ ADDRESSES = range(30, 100)
 SNAPSHOT = "bench-fleet"
 #: First deploys at the same time: they are work for the hosts, which share this machine's cores.
 FIRST_AT_ONCE = 4
+#: A local VPS holds seven inotify instances of root's and more while it boots; 128 for all, as kernels have it, end at 18.
+INOTIFY, INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def _local_fleet(entry: Entry, count: int, steps: Steps) -> Iterator[tuple[Path,
         raise UsageError(f"there are addresses for {len(free)} more local VPSes, not for {count}")
     members = [_member(entry, f"fleet-{number}") for number in free[:count]]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as cleanup:
+        cleanup.enter_context(_enough_instances())
         path = Path(folder) / "hosts.yml"
         document = {"hosts": {one.name: one.host.model_dump(mode="json", exclude_unset=True) for one in members}}
         path.write_text(json.dumps(document), encoding="utf-8")
@@ -102,6 +105,17 @@ def _local_fleet(entry: Entry, count: int, steps: Steps) -> Iterator[tuple[Path,
         steps.step("deploys", "each under its own name")
         _deploy(path, names, at_once=FIRST_AT_ONCE)
         yield path, names
+
+
+@contextmanager
+def _enough_instances() -> Iterator[None]:
+    """Let this machine's kernel give more inotify instances, for as long as the hosts are there."""
+    before = INOTIFY.read_text(encoding="ascii")
+    INOTIFY.write_text(str(max(INSTANCES, int(before))), encoding="ascii")
+    try:
+        yield
+    finally:
+        INOTIFY.write_text(before, encoding="ascii")
 
 
 def _member(entry: Entry, name: str) -> Entry:
