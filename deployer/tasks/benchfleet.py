@@ -31,7 +31,7 @@ ADDRESSES = range(30, 100)
 SNAPSHOT = "bench-fleet"
 #: First deploys at the same time: they are work for the hosts, which share this machine's cores.
 FIRST_AT_ONCE = 4
-#: A local VPS holds seven inotify instances of root's and more while it boots; 128 for all, as kernels have it, end at 18.
+#: A local VPS holds seven inotify instances of root's, more while it boots; a kernel's usual 128 end at 18 of them.
 INOTIFY, INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances"), 1024
 
 
