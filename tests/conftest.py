@@ -193,7 +193,8 @@ def kept(kind: str, digest: str, make: Callable[[SandboxHost], None]) -> Iterato
         for other in local.snapshots():
             if other.startswith(f"{kind}-") and other != name:
                 with suppress(BlockingIOError), in_use(other, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    local.drop_snapshot(other)
+                    if other in local.snapshots():  # another process may have been first
+                        local.drop_snapshot(other)
         yield name
 
 

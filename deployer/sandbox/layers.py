@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 
@@ -33,11 +34,13 @@ class Snapshot:
 
 
 def snapshots_of(places: Places) -> list[Snapshot]:
-    """List the snapshots by name."""
-    if not places.snapshots.is_dir():
-        return []
-    found = ((file.stem, json.loads(file.read_text())) for file in sorted(places.snapshots.glob("*.json")))
-    return [Snapshot(name, tuple(said["layers"]), said.get("suite", USUAL_SUITE)) for name, said in found]
+    """List the snapshots by name; one that somebody drops meanwhile is left out."""
+    found = []
+    for file in sorted(places.snapshots.glob("*.json")):
+        with contextlib.suppress(FileNotFoundError):
+            said = json.loads(file.read_text())
+            found.append(Snapshot(file.stem, tuple(said["layers"]), said.get("suite", USUAL_SUITE)))
+    return found
 
 
 def find_snapshot(places: Places, name: str) -> Snapshot:

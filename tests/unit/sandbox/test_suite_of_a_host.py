@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,18 @@ def test_the_newest_base_tree_of_each_debian_is_kept_and_what_something_stands_o
     kept = {entry.name for entry in here.layers.iterdir()}
     assert kept == {"base-trixie-1", "base-trixie-2", "base-bookworm-2", "snap-a", "x.part"}
     assert [one.suite for one in snapshots_of(here)] == ["trixie"]
+
+
+def test_a_snapshot_that_somebody_drops_while_they_are_listed_is_left_out(tmp_path, monkeypatch):
+    here = Places(tmp_path)
+    here.make()
+    for name in ("a", "b"):
+        (here.snapshots / f"{name}.json").write_text(json.dumps({"layers": [f"snap-{name}"]}))
+    read = Path.read_text
+
+    def read_late(file, *how):
+        (here.snapshots / "b.json").unlink(missing_ok=True)
+        return read(file, *how)
+
+    monkeypatch.setattr(Path, "read_text", read_late)
+    assert [one.name for one in snapshots_of(here)] == ["a"]
