@@ -65,7 +65,9 @@ class MariaDB:
     def before(self, name: str, user: str) -> dict[str, Any]:
         """Note what is there, and the statement that makes the user as it is (with its password's hash)."""
         rows = self._rows(_WHAT_IS_THERE)
-        statement = self._query(f"SHOW CREATE USER '{user}'@'localhost'") if ("user", user) in rows else None
+        statement = None
+        if ("user", user) in rows:  # raw: a backslash in its password's salt is escaped once already, as SQL wants it
+            statement = self._query(f"SHOW CREATE USER '{user}'@'localhost'", raw=True)
         return {
             "made_database": ("database", name) not in rows,
             "user_before": statement,
@@ -130,10 +132,11 @@ class MariaDB:
         lines = self._query(statements, timeout_s=timeout_s).splitlines()
         return {tuple(line.split("\t", 1)) for line in lines if "\t" in line}
 
-    def _query(self, statements: str, *, hide: str = "", timeout_s: float = TIMEOUT_S) -> str:
+    def _query(self, statements: str, *, hide: str = "", timeout_s: float = TIMEOUT_S, raw: bool = False) -> str:
         client = self._client() or self.clients[0]
         argv = [client, "--no-defaults", "--protocol=socket", f"--socket={SOCKET}", "--user=root", "--batch"]
         argv += ["--skip-column-names", "--connect-timeout=5", "--default-character-set=utf8mb4"]
+        argv += ["--raw"] if raw else []
         feed = (self.prelude + statements).encode()
         try:
             result = command.run(argv, timeout_s=timeout_s, feed=feed, whole=True)

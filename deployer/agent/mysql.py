@@ -32,7 +32,7 @@ class MySQL(MariaDB):
     clients = ("mysql",)
     # said aloud, as a server may have the older plugin as its default, which 9.0 no longer has
     identified = "IDENTIFIED WITH caching_sha2_password BY"
-    # the salt of such a password is any bytes: only in hex can a user be put back as it was
+    # the salt of such a password is any bytes; one with bytes that are no text can only be put back in hex
     prelude = "SET SESSION print_identified_with_as_hex = ON;\n"
 
     def before(self, name: str, user: str) -> dict[str, Any]:

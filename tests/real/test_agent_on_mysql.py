@@ -102,6 +102,19 @@ def test_a_user_that_was_there_gets_its_own_password_back_whatever_bytes_its_sal
         assert "fine" in login(tree, "of-somebody-before", "SELECT 'fine'", user)
 
 
+def test_a_user_whose_salt_is_text_with_backslashes_and_quotes_is_put_back(tree: Inside, server: MySQL) -> None:
+    """Such a one is shown as a literal and not in hex, whatever is asked for: about one of a thousand."""
+    stored = rb"$A$005$" + rb"""\^;1\b'e%W#L;=@"QcCf""" + b"x" * 43
+    assert len(stored) == 70
+    sql(tree, f"CREATE USER quoted@localhost IDENTIFIED WITH caching_sha2_password AS 0x{stored.hex()}")
+    before = picture(tree)
+    note = noted(server, "fresh", "quoted")
+    server.make("fresh", "quoted", SECRET)
+    assert picture(tree) != before
+    assert server.undo(note) == ""
+    assert picture(tree) == before
+
+
 def test_a_user_that_is_taken_over_has_two_passwords_and_afterwards_its_own_alone(tree: Inside, server: MySQL) -> None:
     sql(tree, "CREATE USER taken@localhost IDENTIFIED BY 'of-somebody-before'")
     before = picture(tree)
