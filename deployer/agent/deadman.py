@@ -101,9 +101,9 @@ def command(_arguments: list[str]) -> int:
         return 0
     try:
         _go_back(note)
-    except (Refusal, OSError) as error:
+    except Exception as error:  # whatever it is, it is tried so often and not for ever
         note["tries"] += 1
-        _log(str(getattr(error, "message", error)))
+        _log(str(getattr(error, "message", "")) or f"{type(error).__name__}: {error}")
         if note["tries"] < TRIES:
             _write_note(note, wind=False)
         else:

@@ -87,7 +87,8 @@ def run(
         )
         journal.doc.update(origin.of_this_login())
         journal.doc["host"] = str(request.get("host") or "")
-        journal.doc["trial_of"] = request.get("trial_of")
+        trial_of = request.get("trial_of")
+        journal.doc["trial_of"] = None if trial_of is None else places.checked_identifier(trial_of)
         _guarded(_Transaction(request, blob, journal, progress))
     finally:
         lock.release()

@@ -110,8 +110,11 @@ def _local_fleet(entry: Entry, count: int, steps: Steps) -> Iterator[tuple[Path,
 @contextmanager
 def _enough_instances() -> Iterator[None]:
     """Let this machine's kernel give more inotify instances, for as long as the hosts are there."""
-    before = INOTIFY.read_text(encoding="ascii")
-    INOTIFY.write_text(str(max(INSTANCES, int(before))), encoding="ascii")
+    try:
+        before = INOTIFY.read_text(encoding="ascii")
+        INOTIFY.write_text(str(max(INSTANCES, int(before))), encoding="ascii")
+    except OSError as error:
+        raise UsageError(f"{INOTIFY} cannot be raised: {error}", next_step="run it as root, on Linux") from error
     try:
         yield
     finally:

@@ -93,26 +93,18 @@ def test_when_nobody_winds_it_the_trials_are_taken_back_and_it_is_gone(host, clo
     assert ("stop", deadman.TIMER) in ordered
 
 
-def test_what_somebody_deployed_since_stays(host, clock, applied):
+@pytest.mark.parametrize(
+    ("by", "text"), [(deployed, "three"), (tried, "one")], ids=["somebody deployed since", "it is back already"]
+)
+def test_a_host_that_is_no_trial_any_more_is_left_alone(host, clock, applied, by, text):
     deployed(host, "one")
     wind()
     tried(host, "two")
-    deployed(host, "three")
+    by(host, text)
     clock[0] += 600
     assert deadman.command(["look"]) == 0
     assert not applied
     assert is_there(host) == [False, False, False]
-
-
-def test_a_host_that_is_back_already_is_left_alone(host, clock, applied):
-    deployed(host, "one")
-    wind()
-    tried(host, "two")
-    tried(host, "one")
-    clock[0] += 600
-    assert deadman.command(["look"]) == 0
-    assert not applied
-    assert not is_there(host)[0]
 
 
 def test_after_a_reboot_the_time_counts_anew(host, clock, applied, monkeypatch):
@@ -128,7 +120,8 @@ def test_after_a_reboot_the_time_counts_anew(host, clock, applied, monkeypatch):
     assert len(applied) == 1
 
 
-def test_a_way_back_that_fails_is_tried_again_and_given_up_in_the_end(host, clock, monkeypatch, capsys):
+@pytest.mark.parametrize("error", [Refusal("probe", "it does not answer", state="restored"), KeyError("standing")])
+def test_a_way_back_that_fails_is_tried_again_and_given_up_in_the_end(host, clock, monkeypatch, capsys, error):
     deployed(host, "one")
     wind()
     tried(host, "two")
@@ -137,7 +130,7 @@ def test_a_way_back_that_fails_is_tried_again_and_given_up_in_the_end(host, cloc
 
     def refuse(*_):
         tries.append(1)
-        raise Refusal("probe", "it does not answer", state="restored")
+        raise error
 
     monkeypatch.setattr(transaction, "run", refuse)
     for number in range(1, deadman.TRIES):
