@@ -69,6 +69,7 @@ def test_the_host_goes_back_by_itself(site: Site, abandoned: Entry) -> None:
     assert newest["who"].endswith("who does not answer any more")
     assert site.get()[0].status == 200
     assert site.run("drift").returncode == 0
+    assert f"no deploy before {before[1]['transaction']}" in site.run("rollback", "--dry").stderr, "trials are none"
     assert site.host.sh("ls /var/lib/deployer | grep deadman || echo none").strip() == "none"
 
 
