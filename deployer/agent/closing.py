@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import dumps, manifest, releases, returntimer, staging, unitreturn, validate, work
+from . import dumps, manifest, packed, releases, returntimer, staging, unitreturn, validate, work
 from .journal import Journal, prune
 from .outcome import Attempt, Outcome
 
@@ -20,6 +20,7 @@ def finish_commit(journal: Journal) -> None:
     dumps.prune()
     releases.touch([recorded["target"] for recorded in journal.doc["files"] if recorded.get("target")])
     releases.prune(journal.doc.get("releases", []))
+    packed.keep()
 
 
 def abandon(journal: Journal, cause: str) -> None:

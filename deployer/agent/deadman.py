@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from . import back, durable, places, recover, systemctl, transaction
+from . import back, durable, packed, places, recover, systemctl, transaction
 from .journal import booted, committed
 from .refusal import Refusal
 
@@ -135,10 +135,10 @@ def _are_trials(to: str) -> bool:
 
 
 def _start(to: str) -> None:
-    program = getattr(sys.modules.get(__package__ or ""), "PROGRAM", None)
+    program = packed.text()
     if program is None:
         raise Refusal("fault", "this agent is not a packed program, so it cannot leave a copy for the way back")
-    durable.write_over(places.at(PROGRAM), program.encode() if isinstance(program, str) else program, 0o600)
+    durable.write_over(places.at(PROGRAM), program, 0o600)
     durable.make_directories(os.path.dirname(places.at(LINK)))
     text = _SERVICE_TEXT.format(to=to, program=PROGRAM, python=sys.executable or "/usr/bin/python3")
     durable.write_over(places.at(UNITS + SERVICE), text.encode(), 0o644)

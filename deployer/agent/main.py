@@ -18,7 +18,7 @@ import time
 import traceback
 from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
-from . import frames
+from . import frames, packed
 
 #: Between two signs of life while a request runs; s.
 ALIVE_EVERY_S = 10.0
@@ -36,9 +36,16 @@ Stopped = Callable[[float], bool]
 
 
 class Peer:
-    """The control machine, seen from the host: frames in, frames out, and whether it is still there."""
+    """The control machine, seen from the host: frames in, frames out, and whether it is still there.
 
-    def __init__(self, source: int, sink: int) -> None:
+    Args:
+        source: Descriptor that frames are read from.
+        sink: Descriptor that they are written to.
+        ahead: What was read of the first frame already.
+    """
+
+    def __init__(self, source: int, sink: int, ahead: bytes = b"") -> None:
+        self._ahead = ahead
         self._source = source
         self._sink = sink
         self._writing = threading.Lock()
@@ -47,7 +54,7 @@ class Peer:
 
     def request(self) -> Optional[Any]:
         """Wait for the next frame; None when there will be no more, or when nobody has asked for an hour."""
-        if self.gone or not _ready([self._source], [], IDLE_S):
+        if self.gone or not (self._ahead or _ready([self._source], [], IDLE_S)):
             return None
         return frames.read_frame(self._read)
 
@@ -85,6 +92,9 @@ class Peer:
         return True
 
     def _read(self, count: int) -> bytes:
+        if self._ahead:
+            data, self._ahead = self._ahead[:count], self._ahead[count:]
+            return data
         if not _ready([self._source], [], SILENCE_S):
             self.gone = True
             return b""
@@ -186,7 +196,7 @@ def start(arguments: List[str]) -> int:
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     os.close(nothing)
-    return serve(Peer(source, sink))
+    return serve(Peer(source, sink, packed.ahead()))
 
 
 class _Alive:

@@ -19,6 +19,8 @@ TRANSACTIONS = STATE + "/transactions"
 DUMPS = STATE + "/dumps"
 #: Files of the user's own that a deploy took the place of, for good.
 FORMER = STATE + "/former"
+#: Texts of the agent, named by their SHA-256, which the next login need not send.
+KEPT = STATE + "/agent"
 #: What lies here is a secret: no hash and no text of it is told or written down.
 SECRETS = "/etc/deployer/secrets"
 

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import activate, command, durable, places
+from . import activate, command, durable, packed, places
 from .refusal import Refusal
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ def arm(journal: Journal, return_after_s: float) -> None:
     Raises:
         Refusal: The timer cannot be started: then nothing goes live.
     """
-    program = getattr(sys.modules.get(__package__ or ""), "PROGRAM", None)
+    program = packed.text()
     if program is None:
         raise Refusal("fault", "this agent is not a packed program, so it cannot leave a copy for the return")
     copy = f"{journal.directory}/agent.py"
-    durable.write_new(copy, program.encode() if isinstance(program, str) else program, 0o600)
+    durable.write_new(copy, program, 0o600)
     _arm_boot(journal, copy)
     name = _name(journal)
     fires_s = return_after_s + min(PATIENCE_S, return_after_s / 4)

@@ -21,6 +21,8 @@ from deployer.transport.wire import CHUNK_BYTES, Arrived, LinkLost, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
+    from deployer.packing import Program
+
     Event = Mapping[str, Any]
     OnEvent = Callable[[Event], None]
     Exchange = Generator[dict[str, Any], None, dict[str, Any]]
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 START_S: Final = 30.0
 #: A running agent says every 10 s that it lives; silence for longer is a lost link; s.
 SILENCE_S: Final = 45.0
+#: What the loader says behind the magic: whether the host has the program that was named.
+HAS_KEPT: Final = b"kept\n"
+HAS_NOT_KEPT: Final = b"send\n"
 #: For what is left of a dead agent's output and its exit status; s.
 LAST_WORDS_S: Final = 1.5
 #: A login shell may greet before the magic; bytes.
@@ -44,7 +49,7 @@ class Agent:
     Args:
         wire: The process, started by ``begin.command``.
         begin: How it was started.
-        program: What the loader reads: packing's ``wire``.
+        program: What runs; only its name is sent to a host that has kept it.
         place: The host, for people.
         silence_s: The longest time without a byte while a request runs, s.
         start_s: The longest time until the agent's magic, s.
@@ -54,7 +59,7 @@ class Agent:
         self,
         wire: Wire,
         begin: Start,
-        program: bytes,
+        program: Program,
         *,
         place: str,
         silence_s: float = SILENCE_S,
@@ -88,7 +93,7 @@ class Agent:
         """Send a request and wait for its answer.
 
         Args:
-            request: With its ``op``; program and first request leave together.
+            request: With its ``op``; the program's name and the first request leave together.
             blob: What the request refers to, at most 512 MiB; a file is read from its current position.
             on_event: Gets each event as it comes; texts in it are harmless for a terminal.
             timeout_s: For all of it, s.
@@ -207,12 +212,11 @@ class Agent:
     def _send(self, request: dict[str, Any], blob: bytes | BinaryIO) -> None:
         source, blob_bytes = _sized(blob)
         head = frames.encode(request, blob_bytes)
-        if not self._started:
-            head = self._program + head
-            if self._begin.nonce:
-                self._pass_sudo()
+        if self._started:
+            self._write(head)
+        else:
+            self._start(head)
         left = blob_bytes
-        self._write(head)
         while left:
             piece = source.read(min(left, CHUNK_BYTES))
             if not piece:
@@ -220,8 +224,6 @@ class Agent:
             left -= len(piece)
             self._write(piece)
         self._sent_whole = True
-        if not self._started:
-            self._await_magic()
 
     def _write(self, data: bytes) -> None:
         patience_s = min(self._silence_s, self._deadline - time.monotonic())
@@ -273,15 +275,27 @@ class Agent:
 
     # -- start
 
-    def _await_magic(self) -> None:
+    def _start(self, head: bytes) -> None:
+        """Start the agent from the copy that the host has kept, or else from the whole, with its first request."""
+        if self._begin.nonce:
+            self._pass_sudo()
+        self._write(self._program.named(head))
         until = time.monotonic() + self._start_s
         while not self._greeted():
             self._pump_start(until)
+        while len(self._out) < len(HAS_KEPT):
+            self._pump_start(until)
+        word = bytes(self._out[: len(HAS_KEPT)])
+        del self._out[: len(HAS_KEPT)]
+        if word == HAS_NOT_KEPT:
+            self._write(self._program.wire)
+        elif word != HAS_KEPT:
+            raise frames.ProtocolError(f"it greeted, and then said {harmless(word.decode('utf-8', 'replace'))!r}")
 
     def _pass_sudo(self) -> None:
         """Answer sudo's prompt, once; the magic without a prompt means that sudo wanted no password.
 
-        The program is only sent after the magic: a sudo that asks again would take it for a password.
+        Nothing else is sent before the magic: a sudo that asks again would take it for a password.
         """
         nonce = self._begin.nonce.encode()
         until = time.monotonic() + self._start_s

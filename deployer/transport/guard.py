@@ -46,9 +46,12 @@ class Guard(paramiko.MissingHostKeyPolicy):
         # without an authority there is nobody to vouch for a certificate: then the host shows its plain key
         certified = [kind + hostcerts.SUFFIX for kind in offered] if self._trust.authorities else []
         transport.host_key_kinds = (*certified, *known, *others)
-        if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        if isinstance(sock, socket.socket):
             with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+                # else what follows a short message waits for its acknowledgement: two round trips of a login
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if hasattr(socket, "TCP_USER_TIMEOUT"):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         return transport
 
     def missing_host_key(self, _client: paramiko.SSHClient, _hostname: str, key: paramiko.PKey) -> None:

@@ -74,7 +74,7 @@ class Remote:
         """
         begin = start(self.login.user, self.login.sudo_password)
         wire = ChannelWire(self._execute(begin.command))
-        agent = Agent(wire, begin, packing.agent_program().wire, place=self.login.place, start_s=start_s)
+        agent = Agent(wire, begin, packing.agent_program(), place=self.login.place, start_s=start_s)
         self._agents.append(agent)
         return agent
 

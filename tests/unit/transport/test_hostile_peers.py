@@ -6,7 +6,7 @@ import time
 import tracemalloc
 
 import pytest
-from transport_wires import agent_of
+from transport_wires import GREETING, PROGRAM, agent_of
 
 from deployer import errors
 from deployer.agent import frames
@@ -32,7 +32,7 @@ def received(sock, count=1):
 def greeted(*answers, wait_s=0.0):
     def play(sock, _err):
         received(sock, 20)
-        sock.sendall(frames.MAGIC)
+        sock.sendall(GREETING)
         for answer in answers:
             sock.sendall(frames.encode(answer) if isinstance(answer, dict) else answer)
         time.sleep(wait_s)
@@ -69,7 +69,7 @@ def test_an_answer_is_given_and_events_come_before_it():
 def test_a_login_shell_may_greet():
     def play(sock, err):
         err(b"bash: warning\n")
-        sock.sendall(b"Welcome!\n" + frames.MAGIC + frames.encode({"ok": {}}))
+        sock.sendall(b"Welcome!\n" + GREETING + frames.encode({"ok": {}}))
         time.sleep(0.2)
 
     assert call(play) == {}
@@ -80,9 +80,9 @@ def test_a_login_shell_may_greet():
     [
         flood(),
         flood(b"HTTP/1.1 400 Bad Request\r\n"),
-        flood(frames.MAGIC, piece=b"\xff" * 65536),
-        flood(frames.MAGIC + struct.pack(">II", 0xFFFFFFFF, 0)),
-        flood(frames.MAGIC + struct.pack(">II", 2, 0xFFFFFFF) + b"{}"),
+        flood(GREETING, piece=b"\xff" * 65536),
+        flood(GREETING + struct.pack(">II", 0xFFFFFFFF, 0)),
+        flood(GREETING + struct.pack(">II", 2, 0xFFFFFFF) + b"{}"),
         greeted(struct.pack(">II", 4, 0) + b"nope", wait_s=1),
         greeted(struct.pack(">II", 2, 0) + b"[]", wait_s=1),
         greeted({"neither": 1}, wait_s=1),
@@ -113,7 +113,7 @@ def test_endless_stderr_is_an_agent_error():
 
 def test_endless_events_end_with_the_time_of_the_request():
     with pytest.raises(errors.ConnectError, match="time"):
-        call(flood(frames.MAGIC, piece=frames.encode({"event": "step"}) * 100), timeout_s=0.5)
+        call(flood(GREETING, piece=frames.encode({"event": "step"}) * 100), timeout_s=0.5)
 
 
 @pytest.mark.parametrize("play", [lambda sock, err: time.sleep(2), greeted(wait_s=2), greeted(b"\0\0", wait_s=2)])
@@ -124,7 +124,7 @@ def test_silence_is_a_lost_link(play):
 
 def test_a_byte_now_and_then_does_not_last_longer_than_the_request():
     def play(sock, _err):
-        sock.sendall(frames.MAGIC)
+        sock.sendall(GREETING)
         while True:
             sock.sendall(b"\0" if time.sleep(0.05) is None else b"")
 
@@ -155,7 +155,7 @@ def test_a_link_lost_while_applying_is_unknown_and_says_what_happens_now(play):
 def test_a_request_that_was_not_sent_whole_changed_nothing():
     def play(sock, _err):
         received(sock, 20)
-        sock.sendall(frames.MAGIC)
+        sock.sendall(GREETING)
 
     with pytest.raises(errors.ConnectError), agent_of(play, **QUICK) as agent:
         agent.call(APPLY, b"x" * (8 << 20), timeout_s=2)
@@ -224,7 +224,7 @@ def sudo_host(*, accepts="right", asks=True, seen=None):
                 err(b"Sorry, try again.\ndeployer-nonce:")
                 time.sleep(1)
                 return
-        sock.sendall(frames.MAGIC)
+        sock.sendall(GREETING)
         data = received(sock, 20)
         if seen is not None:
             seen.append(data)
@@ -238,7 +238,40 @@ def test_the_password_goes_alone_and_only_after_the_prompt():
     seen = []
     assert call(sudo_host(seen=seen), start=SUDO) == {}
     assert seen[0] == b"right\n"
-    assert seen[1].startswith(b"PROGRAM")
+    assert seen[1].startswith(b"0000000000")
+
+
+def test_a_host_that_has_not_kept_the_program_gets_it_whole():
+    seen = []
+
+    def play(sock, _err):
+        received(sock, 100)
+        sock.sendall(frames.MAGIC + b"send\n")
+        seen.append(received(sock, len(PROGRAM.wire)))
+        sock.sendall(frames.encode({"ok": {}}))
+        time.sleep(0.2)
+
+    assert call(play) == {}
+    assert seen == [PROGRAM.wire]
+
+
+def test_a_host_that_says_something_else_of_the_program_does_not_speak_the_protocol():
+    with pytest.raises(errors.AgentError, match="then said 'full"):
+        call(greeting_only(frames.MAGIC + b"full\n"))
+
+
+def test_a_host_that_greets_and_never_says_whether_it_has_the_program():
+    with pytest.raises(errors.ConnectError, match=r"did not start|was silent"):
+        call(greeting_only(frames.MAGIC + b"ke"))
+
+
+def greeting_only(data):
+    def play(sock, _err):
+        received(sock, 20)
+        sock.sendall(data)
+        time.sleep(1)
+
+    return play
 
 
 def test_a_password_may_be_any_bytes():
@@ -280,7 +313,7 @@ def test_the_prompt_of_another_program_gets_no_password():
 def test_a_stream_ends_when_it_is_stopped_from_another_thread():
     def play(sock, _err):
         received(sock, 20)
-        sock.sendall(frames.MAGIC)
+        sock.sendall(GREETING)
         while True:
             sock.sendall(frames.encode({"event": "sample", "n": 1}))
             sock.settimeout(0.02)
@@ -301,7 +334,7 @@ def test_a_stream_ends_when_it_is_stopped_from_another_thread():
 def test_leaving_a_stream_stops_it():
     def play(sock, _err):
         received(sock, 20)
-        sock.sendall(frames.MAGIC + frames.encode({"event": "sample"}))
+        sock.sendall(GREETING + frames.encode({"event": "sample"}))
         assert b'"stop"' in received(sock)
         sock.sendall(frames.encode({"ok": {"n": 1}}))
         time.sleep(0.2)

@@ -95,7 +95,7 @@ def test_a_killed_agent_is_noticed_at_once():
 )
 def test_a_start_that_fails_says_why(argv, expected, word):
     with (
-        Agent(ProcessWire(argv), Start("x"), packing.agent_program().wire, place="h") as agent,
+        Agent(ProcessWire(argv), Start("x"), packing.agent_program(), place="h") as agent,
         pytest.raises(expected, match=word),
     ):
         agent.call(observe())
@@ -110,7 +110,7 @@ def test_a_child_of_the_agent_can_neither_read_nor_write_frames():
     )
     program = packing.pack(sources, package="deployer.agent", entry="main")
     wire = ProcessWire(["python3", "-I", "-S", "-c", packing.LOADER])
-    with Agent(wire, Start("x"), program.wire, place="h") as agent:
+    with Agent(wire, Start("x"), program, place="h") as agent:
         assert agent.call(observe(), timeout_s=10) == {"status": 0}
         assert agent.call(observe(), timeout_s=10) == {"status": 0}
 
@@ -125,7 +125,7 @@ def test_a_slow_step_shows_signs_of_life_and_a_stop_reaches_it():
     program = packing.pack(sources, package="deployer.agent", entry="main")
     wire = ProcessWire(["python3", "-I", "-S", "-c", packing.LOADER])
     # the limit of silence is shorter than the step
-    with Agent(wire, Start("x"), program.wire, place="h", silence_s=0.5) as agent:
+    with Agent(wire, Start("x"), program, place="h", silence_s=0.5) as agent:
         with agent.stream({"op": "sample"}) as stream:
             for event in stream:
                 assert event == {"event": "sample"}
@@ -133,3 +133,16 @@ def test_a_slow_step_shows_signs_of_life_and_a_stop_reaches_it():
         assert stream.answer == {"stopped": True}
         agent.send_stop()  # a stop that comes too late is no request
         assert "facts" in agent.call(observe())
+
+
+def test_an_agent_that_the_host_has_kept_starts_from_its_copy(tmp_path):
+    program = packing.agent_program()
+    copy = tmp_path / f"{program.sha256}.py"
+    with local_agent(f"{tmp_path}/") as agent:
+        sent_whole = agent.call(observe())
+    copy.write_text(program.text, encoding="utf-8")
+    with local_agent(f"{tmp_path}/") as agent:
+        agent._program = packing.Program(program.text, b"never sent")  # what is no longer needed
+        kept = agent.call(observe())
+        again = agent.call(observe())
+    assert sent_whole.keys() == kept.keys() == again.keys()

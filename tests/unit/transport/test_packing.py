@@ -75,6 +75,30 @@ def test_a_cut_program_does_not_run(cut):
     assert done.returncode == 79
 
 
+ECHO = {
+    **SOURCES,
+    "main": "import os, sys\ndef start(_):\n"
+    "    os.write(1, sys.modules[__package__].AHEAD + os.read(0, 99))\n    return 3\n",
+}
+
+
+def test_a_program_that_the_host_has_kept_is_only_named(tmp_path):
+    program = pack(ECHO)
+    (tmp_path / f"{program.sha256}.py").write_text(program.text, encoding="utf-8")
+    done = run("-c", packing.loader(f"{tmp_path}/"), data=program.named(b"the request") + b" and its blob")
+    assert (done.returncode, done.stdout) == (3, b"DEPLOYER-AGENT 1\nkept\nthe request and its blob")
+
+
+@pytest.mark.parametrize("there", [None, b"", b"print('another text')"])
+def test_a_program_that_is_not_there_or_not_itself_is_sent_behind_the_request(tmp_path, there):
+    program = pack(ECHO)
+    if there is not None:
+        (tmp_path / f"{program.sha256}.py").write_bytes(there)
+    data = program.named(b"the request") + program.wire + b" and its blob"
+    done = run("-c", packing.loader(f"{tmp_path}/"), data=data)
+    assert (done.returncode, done.stdout) == (3, b"DEPLOYER-AGENT 1\nsend\nthe request and its blob")
+
+
 def test_the_loader_passes_any_shell_as_one_word():
     assert not set(packing.LOADER) & set("'\n$!`")
     assert len(packing.LOADER) < 1000

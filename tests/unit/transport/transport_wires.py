@@ -12,9 +12,14 @@ import threading
 import time
 
 from deployer import packing
-from deployer.transport.client import Agent
+from deployer.agent import frames
+from deployer.transport.client import HAS_KEPT, Agent
 from deployer.transport.startup import Start
 from deployer.transport.wire import Arrived, LinkLost
+
+#: Of a peer that has kept what it shall run.
+GREETING = frames.MAGIC + HAS_KEPT
+PROGRAM = packing.as_it_is("what the peer shall run")
 
 
 class ProcessWire:
@@ -102,13 +107,13 @@ class PeerWire:
         self._near.close()
 
 
-def local_agent(**options):
+def local_agent(kept=packing.KEPT, **options):
     """Start the packed agent in a process of this machine, isolated as it is on a host."""
-    wire = ProcessWire([sys.executable, "-I", "-S", "-c", packing.LOADER])
-    return Agent(wire, Start("local"), packing.agent_program().wire, place="local", **options)
+    wire = ProcessWire([sys.executable, "-I", "-S", "-c", packing.loader(kept)])
+    return Agent(wire, Start("local"), packing.agent_program(), place="local", **options)
 
 
 def agent_of(play, *, start=None, status=None, **options):
     """Talk to a peer that the test plays."""
     wire = PeerWire(play, status=status)
-    return Agent(wire, start or Start("x"), b"PROGRAM", place="root@h", **options)
+    return Agent(wire, start or Start("x"), PROGRAM, place="root@h", **options)
