@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from site_on_vps import NAME, Site, Visitors
 
+from deployer import packing
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
 
@@ -80,6 +82,12 @@ def test_a_second_deploy_changes_nothing_and_says_so(site: Site) -> None:
         restarts(site),
         site.host.sh("find /etc /srv -xdev -not -type d -printf '%p %C@ %M\n' | sort; ls /var/lib/deployer"),
     ) == before
+
+
+def test_a_deploy_leaves_the_agent_for_the_next_login(site: Site) -> None:
+    program = packing.agent_program()
+    kept = site.host.sh(f"cd {packing.KEPT}; sha256sum *; stat -c '%a %U' . *").split()
+    assert kept == [program.sha256, f"{program.sha256}.py", "700", "root", "600", "root"]
 
 
 def test_secrets_stay_on_the_host(site: Site) -> None:

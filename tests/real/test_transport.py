@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer import errors
+from deployer import errors, packing
 from deployer.transport import Login, Secret, bare_connect, connect
 
 pytestmark = pytest.mark.real
@@ -60,10 +60,15 @@ class Host:
         options = {"known_hosts_files": (self.known_hosts,), "key_files": (self.key_file,), "connect_timeout_s": 5.0}
         return Login(address=self.address, user=user, **{**options, **more})
 
-    def sh(self, script):
+    def sh(self, script, data=""):
         argv = ["ssh", "-i", self.key_file, "-o", f"UserKnownHostsFile={self.known_hosts}", "-o", "BatchMode=yes"]
         done = subprocess.run(
-            [*argv, f"root@{self.address}", script], capture_output=True, text=True, timeout=60, check=False
+            [*argv, f"root@{self.address}", script],
+            input=data,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -122,12 +127,40 @@ def test_sudo_in_a_terminal_of_its_own_spoils_no_frame(host):
         host.sh("rm /etc/sudoers.d/tr-pty")
 
 
+@pytest.fixture
+def kept(host):
+    """Leave the agent's text on the host, as a commit does."""
+    program = packing.agent_program()
+    path = f"{packing.KEPT}{program.sha256}.py"
+    host.sh(f"install -d -m 700 {packing.KEPT}; cat > {path}", program.text)
+    yield path
+    host.sh(f"rm -r {packing.KEPT}")
+
+
+@pytest.mark.parametrize("user", ["root", "tr-nopass", "tr-pass"])
+def test_an_agent_that_the_host_has_kept_is_only_named(host, kept, user, monkeypatch):
+    password = Secret(PASSWORD) if user == "tr-pass" else None
+    never_sent = packing.Program(packing.agent_program().text, b"0000000002no")
+    monkeypatch.setattr(packing, "agent_program", lambda: never_sent)
+    assert observe(host.login(user, sudo_password=password))["ports"]["22"] == "sshd"
+    host.sh(f"echo '# one line more' >> {kept}")
+    with pytest.raises(errors.DeployerError):  # it is not run, and what is sent in its place is no program
+        observe(host.login(user, sudo_password=password))
+    monkeypatch.undo()
+    assert observe(host.login(user, sudo_password=password))["ports"]["22"] == "sshd"
+
+
 @pytest.mark.parametrize(("user", "password", "turns"), [("tr-nopass", None, 1), ("tr-pass", Secret(PASSWORD), 2)])
-def test_a_sudo_password_costs_one_round_trip_and_no_channel(host, user, password, turns):
+@pytest.mark.parametrize("has_kept", [True, False])
+def test_a_sudo_password_costs_one_round_trip_and_no_channel(host, request, has_kept, user, password, turns):
     """sudo logs the command line, so the program comes by stdin, and only once sudo has taken the password.
 
     A round trip is a time that we have to hear something before we can say the next; `bench.noop` measures them.
     """
+    if has_kept:
+        request.getfixturevalue("kept")
+    else:
+        turns += 1  # the question whether it has
     with connect(host.login(user, sudo_password=password)) as remote, remote.agent() as agent:
         said = []
         wire, agent._wire = agent._wire, Listening(agent._wire, said)
