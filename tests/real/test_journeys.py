@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 import shutil
 import signal
 import subprocess
-import tarfile
 import threading
 import time
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
+from locust_on_hosts import install_locust
 from site_on_vps import ROOT, Site
 from verify_runs import is_doubted, verify
 
@@ -37,7 +34,6 @@ class Stubborn(HttpUser):
         while True:
             pass
 """
-HOME = "/home/deploy/.local/share/deployer/locust"
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +144,7 @@ def test_from_the_hosts_own_loopback_with_the_locust_that_it_has(site: Site) -> 
     missing = verify_refused(site, "--from", "loopback")
     assert "Locust is not there" in missing
     assert "python3 -m venv ~/.local/share/deployer/locust" in missing
-    site.host.sh(f"runuser -u deploy -- python3 -m venv --without-pip {HOME}")
-    argv = site.host.ssh_argv()
-    unpack = f"tar -xf - -C {HOME}/lib/python3.11/site-packages"
-    subprocess.run([*argv, unpack], input=locust_and_what_it_needs(), check=True)
+    install_locust(site.host)
     run = verify(site, *options(site, "--from", "loopback,here"), whole=True)
     [phase] = run.document["phases"]
     assert {step["name"] for step in phase["steps"]} == NAMES
@@ -182,24 +175,3 @@ def running(words: str) -> list[str]:
             if words in argv and "pytest" not in argv:
                 found.append(argv)
     return found
-
-
-def locust_and_what_it_needs() -> bytes:
-    """Pack the installed files of Locust and of all that it requires."""
-    names, done = ["locust"], set()
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        while names:
-            name = re.sub(r"[-_.]+", "-", names.pop()).lower()
-            if name in done:
-                continue
-            done.add(name)
-            try:
-                package = distribution(name)
-            except ModuleNotFoundError:
-                continue  # for another system
-            names += [re.split(r"[ ;<>=!\[(~]", each)[0] for each in package.requires or () if "extra ==" not in each]
-            for file in package.files or ():
-                if ".." not in file.parts and "__pycache__" not in file.parts and Path(str(file.locate())).is_file():
-                    tar.add(str(file.locate()), str(file))
-    return buffer.getvalue()

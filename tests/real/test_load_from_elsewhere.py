@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 import yaml
-from site_on_vps import Site
+from locust_on_hosts import install_locust
+from site_on_vps import ROOT, Site
 
 from deployer.sandbox import SandboxHost
 
@@ -56,10 +58,11 @@ class Ground:
             }
         path.write_text(yaml.safe_dump(document, sort_keys=False))
 
-    def verify(self, words: str) -> tuple[int, dict[str, Any], Counter[str]]:
+    def verify(self, words: str, *more: str, quick: bool = True) -> tuple[int, dict[str, Any], Counter[str]]:
         """Run it; its exit code, its document, and how many requests came from each address."""
         self.site.host.sh(f"nginx -s reopen; sleep 0.2; truncate -s 0 {LOG}")
-        done = self.site.run("verify", "--quick", "--json", "--from", words)
+        how = [*(["--quick"] if quick else []), *more]
+        done = self.site.run("verify", *how, "--json", "--from", words)
         assert "generators" in done.stderr
         assert "Traceback" not in done.stderr, done.stderr
         document = json.loads(done.stdout)
@@ -168,6 +171,23 @@ def test_ctrl_c_leaves_nothing_running_anywhere(ground: Ground) -> None:
         process.send_signal(signal.SIGINT)
         assert ground.gone_within_s() < 4
         assert process.wait(10) == 130
+
+
+@pytest.mark.slow
+def test_journeys_by_locust_from_two_other_hosts_are_one_result(ground: Ground) -> None:
+    ground.write()
+    for host in ground.generators.values():
+        install_locust(host)
+    shutil.copy(ROOT / "examples/journeys/blog.py", ground.site.folder / "journeys.py")
+    words = ["--journeys", str(ground.site.folder / "journeys.py"), "--users", "12", "--seconds", "8"]
+    _, document, visits = ground.verify("lg1,lg2", *words, quick=False)
+    [phase] = document["phases"]
+    assert (phase["connections_wanted"], phase["errors"]) == (12, {})
+    assert sum(step["done"] for step in phase["steps"]) == phase["done"] > 0
+    lg1, lg2 = (visits.pop(host.address) for host in ground.generators.values())
+    assert set(visits) <= {"10.213.77.1"}, "the pages are looked at from here once"
+    assert 0.2 < lg1 / lg2 < 5
+    assert [host.sh("pgrep -fc '[d]eployer_load' || true") for host in ground.generators.values()] == ["0\n"] * 2
 
 
 @pytest.mark.slow
