@@ -60,6 +60,7 @@ def run(
                 if progress.step != "activate":
                     progress.enter("activate", describe(entry))
                 _command(entry, work)
+            database.count_filled(entry, journal)
         else:
             raise Refusal("fault", f"no such activation: {kind!r}")
 

@@ -106,6 +106,10 @@ class PostgreSQL:
             statements.append('REVOKE CONNECT, TEMPORARY ON DATABASE :"name" FROM PUBLIC;')
         query("\n".join(statements), name=name, user=user, owner=owner or user)
 
+    def count(self, name: str) -> None:
+        """Take samples of all tables; autovacuum would within some minutes."""
+        query("ANALYZE;", database=name)
+
     def tell(self) -> dict[str, Any] | None:
         """Tell what the server holds, as ``MariaDB.tell``; a database's tables are not counted."""
         if not os.path.exists(SOCKET) or shutil.which("psql", path=command.ENVIRONMENT["PATH"]) is None:

@@ -134,6 +134,13 @@ def test_the_database_has_what_the_budget_says(site: Site) -> None:
         assert has == value if isinstance(value, str) else float(has) == value * factor.get(number["unit"], 1), name
 
 
+def test_the_database_knows_what_the_seed_brought(site: Site) -> None:
+    """Counted by itself it would be after ten seconds, and never if the server was restarted before."""
+    counted = "SELECT n_rows FROM mysql.innodb_table_stats WHERE database_name = 'blog' AND table_name = 'posts'"
+    assert int(site.host.sh(f'mariadb -NBe "{counted}"')) > 1000
+    assert int(site.host.sh("mariadb -NBe \"SHOW GLOBAL STATUS LIKE 'Com_analyze'\" | cut -f2")) >= 1
+
+
 def test_the_app_is_locked_up(site: Site) -> None:
     line = site.host.sh("systemd-analyze security app-blog.service --no-pager | tail -1")
     assert float(re.search(r"(\d+\.\d)", line)[1]) <= 2.0, line

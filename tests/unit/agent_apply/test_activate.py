@@ -225,3 +225,33 @@ def test_the_return_at_boot_waits_for_the_units_of_the_plan(wants):
     returntimer._arm_boot(record, "/copy")
     text = (wants.parent / "deployer-return.service").read_text()
     assert "\nAfter=network.target old.service mariadb.service\n" in text
+
+
+@pytest.mark.parametrize(
+    ("entry", "made", "counted"),
+    [
+        ({"once": "seed blog"}, False, ["blog"]),
+        ({"once": None}, True, ["blog"]),
+        ({"once": None}, False, []),  # a migration beside visitors: the server counts when it sees fit
+        ({"once": "seed blog", "database": None}, False, []),
+        ({"once": "seed blog", "database": {"server": "sqlite", "name": "", "path": "/x"}}, False, []),
+        ({"once": "seed blog", "database": {"server": "mariadb", "name": "a'b"}}, False, []),
+    ],
+)
+def test_tables_are_counted_that_a_command_filled_and_nobody_reads_yet(monkeypatch, wants, entry, made, counted):
+    seen = []
+    monkeypatch.setattr(database.SERVERS["mariadb"], "count", seen.append, raising=False)
+    record = journal.Journal.create("t1", "me")
+    record.doc["databases"] = [{"name": "blog", "made_database": made}]
+    database.count_filled({"database": {"server": "mariadb", "name": "blog"}, **entry}, record)
+    assert seen == counted
+
+
+def test_a_server_that_does_not_count_fails_no_deploy(monkeypatch, wants):
+    def refuses(_name):
+        raise Refusal("activation", "the database server refused")
+
+    monkeypatch.setattr(database.SERVERS["mariadb"], "count", refuses, raising=False)
+    database.count_filled(
+        {"once": "seed", "database": {"server": "mariadb", "name": "blog"}}, journal.Journal.create("t1", "me")
+    )
