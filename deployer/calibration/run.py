@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from deployer.calibration.capacity import Page
@@ -32,8 +33,7 @@ FIRST_PER_S, FIRST_S = 8.0, 0.5
 GENTLE_PER_S, GENTLE_S, FEWEST_GENTLE = 24.0, 4.0, 5
 #: No server answers for less, ms: what is below is not a request's.
 LEAST_ALONE_MS = 0.02
-#: The two lengths whose difference counts, s, and how often it is taken. The least counts: what else the machine, or a
-#: neighbour on it, does meanwhile only adds to what a request takes.
+#: The two lengths whose difference counts, s, and how often it is taken; the middle one of these counts.
 SHORT_S, LONG_S = 0.4, 3.4
 REPEATS = 5
 #: Loads that turned out to be too much, or told nothing, are taken again so often, with half as many requests.
@@ -225,11 +225,11 @@ def _cost(bursts: Bursts, page: tuple[str, PageKind], gentle: Load, alone_ms: fl
             break
     if not found:
         raise _lost(path)
-    least = min(cost.cpu_ms for cost in found)
+    middle = median(cost.cpu_ms for cost in found)
     share = max(cost.share for cost in found)
     requests = sum(cost.requests for cost in found)
-    bursts.say(f"{kind} {path}", f"{least:.3g} ms of the host for a request, at {share:.0%} load")
-    return Cost(path, kind, least, found[0].kib, requests, share, alone_ms, gentle.p50_ms)
+    bursts.say(f"{kind} {path}", f"{middle:.3g} ms of the host for a request, at {share:.0%} load")
+    return Cost(path, kind, middle, found[0].kib, requests, share, alone_ms, gentle.p50_ms)
 
 
 def _held(bursts: Bursts, page: tuple[str, PageKind]) -> tuple[int, float]:
