@@ -137,7 +137,7 @@ def test_the_database_has_what_the_budget_says(site: Site) -> None:
 def test_the_database_knows_what_the_seed_brought(site: Site) -> None:
     """Counted by itself it would be after ten seconds, and never if the server was restarted before."""
     counted = "SELECT n_rows FROM mysql.innodb_table_stats WHERE database_name = 'blog' AND table_name = 'posts'"
-    assert int(site.host.sh(f'mariadb -NBe "{counted}"')) > 1000
+    assert int(site.host.sh(f'mariadb -NBe "{counted}"')) > 50
     assert int(site.host.sh("mariadb -NBe \"SHOW GLOBAL STATUS LIKE 'Com_analyze'\" | cut -f2")) >= 1
 
 
