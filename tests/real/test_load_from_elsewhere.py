@@ -179,7 +179,7 @@ def test_journeys_by_locust_from_two_other_hosts_are_one_result(ground: Ground) 
     for host in ground.generators.values():
         install_locust(host)
     shutil.copy(ROOT / "examples/journeys/blog.py", ground.site.folder / "journeys.py")
-    words = ["--journeys", str(ground.site.folder / "journeys.py"), "--users", "12", "--seconds", "8"]
+    words = ["--journeys", str(ground.site.folder / "journeys.py"), "--users", "12", "--seconds", "10"]
     _, document, visits = ground.verify("lg1,lg2", *words, quick=False)
     [phase] = document["phases"]
     assert (phase["connections_wanted"], phase["errors"]) == (12, {})
