@@ -14,6 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
+from deployer.agent import places
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -63,7 +65,7 @@ sys.exit(run())
 """
 
 #: Where a host keeps the agent of its last commit, in files named by the SHA-256 of their text.
-KEPT: Final = "/var/lib/deployer/agent/"
+KEPT: Final = f"{places.KEPT}/"
 
 #: Runs a program from stdin. Either ten digits say how long its zlib-compressed text is, or they are zeros: then
 #: come 64 hexadecimal digits that name a text which the host may have kept, ten digits and so many bytes of the
