@@ -9,20 +9,18 @@ with session(entry) as host:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer import agreement, transport, wheels
+from deployer import agreement, transport
 from deployer.access import login_of
-from deployer.adoption import Adoption, Choices, adoption_of, question
 from deployer.allocate import allocate
 from deployer.apply import Applied, apply
 from deployer.errors import UsageError
 from deployer.inventory import Entry
-from deployer.npm import fetch_node_modules
 from deployer.plan import Plan, build_plan, questions
 from deployer.plan.build import unwanted_paths
 from deployer.plan.desired import placed
@@ -33,6 +31,7 @@ from deployer.secretvalues import new_nonce, proof, read_secrets, secrets_of_app
 from deployer.transport import Agent
 
 if TYPE_CHECKING:
+    from deployer.adoption import Adoption, Choices
     from deployer.transport import Remote  # at run time fabric is imported only once a connection is wanted
 
 Say = Callable[[str], None]
@@ -117,6 +116,8 @@ class Session:
         Raises:
             FactsMismatch: The host is not what the inventory declares.
         """
+        from deployer.adoption import adoption_of, question  # noqa: PLC0415 - once in a host's life
+
         rendered = self.wanted.rendered
         seen = self.observe()
         answer = self.agent.call(question(rendered), timeout_s=SURVEY_TIMEOUT_S)
@@ -188,15 +189,7 @@ class Session:
         """
         self._check_locks(plan)
         self._check_secrets(plan)
-        kinds = {wanted.app: wanted.packages for wanted in self.wanted.rendered.wanted.releases}
-        fetched: dict[str, bytes] = {}
-        for release in self.wanted.releases:
-            if release.app not in plan.environments:
-                continue
-            if kinds[release.app] == "node":  # a host never makes a node_modules itself
-                fetched[release.app] = fetch_node_modules(release.app, release.lock_path, self.facts, self.say)
-            elif self.wanted.entry.host.wheels == "control":
-                fetched[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
+        fetched = self._fetched(plan.environments)
         return apply(
             self.agent,
             plan,
@@ -207,6 +200,22 @@ class Session:
             secrets=self.secrets,
             trial_of=trial_of,
         )
+
+    def _fetched(self, environments: Collection[str]) -> dict[str, bytes]:
+        """Fetch the packages of the apps whose environment is made anew, as far as the host does not do it itself."""
+        from deployer import wheels  # noqa: PLC0415 - archives, HTTPS and lock files: a deploy without a change has none
+        from deployer.npm import fetch_node_modules  # noqa: PLC0415 - likewise
+
+        kinds = {wanted.app: wanted.packages for wanted in self.wanted.rendered.wanted.releases}
+        fetched: dict[str, bytes] = {}
+        for release in self.wanted.releases:
+            if release.app not in environments:
+                continue
+            if kinds[release.app] == "node":  # a host never makes a node_modules itself
+                fetched[release.app] = fetch_node_modules(release.app, release.lock_path, self.facts, self.say)
+            elif self.wanted.entry.host.wheels == "control":
+                fetched[release.app] = wheels.fetch_wheels(release, self.facts, self.say)
+        return fetched
 
 
 @contextmanager

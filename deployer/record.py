@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deployer import adoption, transport
+from deployer import transport
 from deployer.access import login_of
 from deployer.apply import Applied, apply, who
 from deployer.errors import FactsMismatch
@@ -25,6 +25,7 @@ from deployer.oomkills import Found, put_together
 from deployer.plan import Plan, back_plan
 
 if TYPE_CHECKING:
+    from deployer.adoption import Found as FoundByHand
     from deployer.transport import Agent, Remote
 
 Say = Callable[[str], None]
@@ -145,8 +146,10 @@ class Record:
         answer = self.agent.call({"op": "drift"}, timeout_s=120)
         return tuple(Drifted(str(one["kind"]), str(one["name"]), str(one["what"])) for one in answer["findings"])
 
-    def survey(self) -> tuple[Mapping[str, Any], adoption.Found]:
+    def survey(self) -> tuple[Mapping[str, Any], FoundByHand]:
         """Tell the host's facts, and what runs there, by hand or not; changes nothing."""
+        from deployer import adoption  # noqa: PLC0415 - once in a host's life; each deploy imports the record
+
         facts = self.agent.call({"op": "observe"}, timeout_s=60)["facts"]
         return facts, adoption.Found.of(self.agent.call(adoption.question(), timeout_s=120))
 

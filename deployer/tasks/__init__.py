@@ -13,6 +13,8 @@ from deployer.tasks.declared import declared
 #: Modules whose tasks go by their plain names.
 PLAIN = (
     "hosts",
+    "deploying",
+    "loadtest",
     "adoption",
     "reports",
     "configs",

@@ -7,7 +7,7 @@ So it is read from there, and the module is imported once one of its tasks runs.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
 from functools import partial
 from importlib import import_module
 from inspect import Parameter, Signature
@@ -20,27 +20,24 @@ from deployer.tasks.options import as_task
 
 #: Exit code after Ctrl-C: what a shell says of a program that SIGINT ended.
 INTERRUPTED = 130
-#: What marks a task in a source.
-_DECORATOR = "task"
+#: What marks a task in a source, and what is read of it: its head with what it says of itself. Each command reads all
+#: tasks, so the rest is not parsed.
+_MARK = re.compile(r"^@task$", re.MULTILINE)
+_HEAD = re.compile(r'^@task\n(def .*?:(?:  #[^\n]*)?\n    """.*?"""\n)', re.MULTILINE | re.DOTALL)
 
 
 def declared(module: str) -> dict[str, Any]:
     """Give the tasks of a module of this package, by name, in their order.
 
     Raises:
-        ValueError: A default is more than a literal.
+        ValueError: A default is more than a literal, or a task is not written as tasks are: without a docstring, say.
     """
-    path = Path(__file__).with_name(f"{module}.py")
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    return {one.name: _task(f"{__package__}.{module}", one) for one in _functions(tree)}
-
-
-def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            marks = [mark.id for mark in node.decorator_list if isinstance(mark, ast.Name)]
-            if _DECORATOR in marks:
-                yield node
+    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+    heads = [ast.parse(head).body[0] for head in _HEAD.findall(source)]
+    found = {head.name: _task(f"{__package__}.{module}", head) for head in heads if isinstance(head, ast.FunctionDef)}
+    if len(found) != len(_MARK.findall(source)):
+        raise ValueError(f"a task of {module} cannot be read")
+    return found
 
 
 def _task(module: str, node: ast.FunctionDef) -> Any:

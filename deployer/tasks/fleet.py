@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
-from deployer.errors import DeployerError, Inconclusive
-from deployer.fleet import LoadTest, Policy, deploy_fleet
+from deployer.fleet import Policy, deploy_fleet
 from deployer.inventory import Entry
-from deployer.report.error import error_document
 from deployer.report.fleet import FleetReport, deploys_report, fleet_document, print_fleet, report_of
 from deployer.report.hostlines import HostLines
 from deployer.report.terminal import print_document, remark, result_console
 from deployer.rollout import AT_ONCE, Colour, Rollout, read_share
-from deployer.tasks.verification import load_test
 from deployer.turns import Tell, take_turns
 
 Say = Callable[[str], None]
@@ -88,26 +84,6 @@ def deploy_many(entries: Sequence[Entry], policy: Policy, *, canary: str, batch:
     with HostLines(rollout.hosts) as lines:
         fleet = deploy_fleet(entries, rollout, lines, policy)
     return _publish(deploys_report(fleet), json=json)
-
-
-def tested(entry: Entry, tell: Tell, *, whole: bool) -> Answer:
-    """Load-test a host beside others; its verdict is printed after the last of them."""
-    document, code, text = load_test(entry, tell, whole=whole)
-    return Answer(document, lambda console: console.print(Text.from_ansi(text), soft_wrap=True), code)
-
-
-def load_test_of_canaries(*, verify: bool) -> LoadTest | None:
-    """Give what tests a canary; a test that cannot run does not deny a deploy that is live."""
-
-    def test(entry: Entry, tell: Tell) -> tuple[dict[str, Any], int]:
-        try:
-            document, code, _ = load_test(entry, tell)
-        except DeployerError as error:
-            tell("", f"the deploy is live, but the load test could not run: {error.message}")
-            return error_document(error), Inconclusive.exit_code
-        return document, code
-
-    return test if verify else None
 
 
 def _publish(report: FleetReport, *, json: bool) -> int:

@@ -71,3 +71,18 @@ def test_lists_and_help_import_nothing_that_only_a_task_needs(words):
     allowed = {"deployer", "deployer.cli", "deployer.errors"}
     allowed |= {"deployer.tasks", "deployer.tasks.declared", "deployer.tasks.options"}
     assert set(ours.split()) == allowed
+
+
+def test_a_deploy_without_a_change_imports_nothing_that_only_a_change_needs():
+    probe = "import sys, deployer.tasks.deploying\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    ours = {name for name in done.stdout.split() if name.startswith("deployer.")}
+    assert "deployer.deploy" in ours
+    needed_by_a_change = ("verify", "proof", "sandbox", "adoption", "npm", "wheels", "report.reports", "report.page")
+    assert not [name for name in ours for part in needed_by_a_change if f"{name}.".startswith(f"deployer.{part}.")]
+
+
+def test_a_task_that_says_nothing_of_itself_is_refused(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda _path, **_options: "@task\ndef bare(_context):\n    return 0\n")
+    with pytest.raises(ValueError, match="a task of hosts cannot be read"):
+        declared("hosts")

@@ -49,8 +49,8 @@ from deployer.report import (
 )
 from deployer.tasks import namespace
 from deployer.tasks.declared import INTERRUPTED
+from deployer.tasks.deploying import CHANGES_PENDING
 from deployer.tasks.ending import TERMINATED
-from deployer.tasks.hosts import CHANGES_PENDING
 from deployer.tasks.shell import READER_GONE
 from deployer.verify import HostSamples, Verdict, VerifyTarget, report as verify_report
 
