@@ -1,4 +1,4 @@
-"""The tasks that plan and deploy. Without a change a deploy is short, so it imports nothing that only a change needs."""
+"""The tasks that plan and deploy. A deploy without a change is short: it imports nothing that only a change needs."""
 
 from __future__ import annotations
 
