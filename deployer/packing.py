@@ -116,15 +116,19 @@ LOADER: Final = loader()
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A packed program.
+    """A packed program, or one of a single file.
 
     Attributes:
-        text: What runs, as Python source.
-        wire: What the loader reads from stdin: ten digits and the compressed text.
+        text: What runs, as Python source: as ``__main__``.
     """
 
     text: str
-    wire: bytes
+
+    @property
+    def wire(self) -> bytes:
+        """Give what the loader reads from stdin: ten digits and the compressed text; most hosts have kept a copy."""
+        compressed = zlib.compress(self.text.encode(), 9)
+        return b"%010d" % len(compressed) + compressed
 
     @property
     def sha256(self) -> str:
@@ -155,13 +159,7 @@ def pack(sources: Mapping[str, str], *, package: str, entry: str) -> Program:
     named = {package if name == "__init__" else f"{package}.{name}": text for name, text in sources.items()}
     named.setdefault(package, "")
     table = "".join(f"    {name!r}: {text!r},\n" for name, text in sorted(named.items()))
-    return as_it_is(f"SOURCES = {{\n{table}}}\n{_BOOT.format(package=package, entry=entry)}")
-
-
-def as_it_is(text: str) -> Program:
-    """Give a program of one file, which runs as it stands: as ``__main__``."""
-    compressed = zlib.compress(text.encode(), 9)
-    return Program(text=text, wire=b"%010d" % len(compressed) + compressed)
+    return Program(f"SOURCES = {{\n{table}}}\n{_BOOT.format(package=package, entry=entry)}")
 
 
 @cache

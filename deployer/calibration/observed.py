@@ -95,7 +95,7 @@ class Cost:
         cpu_ms: Processor time for one request, ms.
         kib: Bytes of an answer, KiB.
         requests: How many it is the mean of.
-        share: Load meanwhile, as a share of what this cost says that the host can carry.
+        share: Processor time of the host that its load took, as a share of all that there is.
         alone_ms: The same of requests that come one by one, ms.
         took_ms: How long those took, of which half took longer, ms.
     """
@@ -123,28 +123,30 @@ class Quiet:
     cores: int
 
 
-def cost_of(page: tuple[str, PageKind], short: Load, long: Load, quiet: Quiet) -> Cost | None:
-    """Work out what a request costs: the difference of two loads that differ in nothing but their length.
+def cost_of(page: tuple[str, PageKind], few: Load, many: Load, quiet: Quiet) -> Cost | None:
+    """Work out what a request costs: the difference of two loads that differ in nothing but the size of their bursts.
 
-    What both have (handshakes, the agent's own looks) falls out; what the host does by itself is taken off by time.
+    What both have falls out: handshakes, the agent's own looks, and what a burst costs however large it is, as the
+    first requests of each find cold caches and wake every process. A full host has that once, not in each burst.
 
     Args:
         page: The page, and whether it comes from the cache.
-        short: The short load.
-        long: The long one, with as many connections.
+        few: The load whose bursts are small.
+        many: The one whose bursts are larger, as many of them, over as many connections.
         quiet: The host without them.
 
     Returns:
-        The cost; None where the difference says nothing (the host did something else meanwhile).
+        The cost, with the share of the host that the larger load took; None where the difference says nothing (the host
+        did something else meanwhile).
     """
-    requests, seconds = long.done - short.done, long.seconds - short.seconds
-    if requests <= 0 or seconds <= 0:
+    requests = many.done - few.done
+    if requests <= 0 or many.seconds <= 0:
         return None
-    spent_ms = long.cpu_ms - short.cpu_ms - quiet.idle_ms_per_s * seconds
+    spent_ms = many.cpu_ms - few.cpu_ms - quiet.idle_ms_per_s * (many.seconds - few.seconds)
     if spent_ms <= 0:
         return None
-    share = spent_ms / (seconds * 1000 * quiet.cores)
-    return Cost(*page, spent_ms / requests, long.kib, requests, share)
+    share = (many.cpu_ms - quiet.idle_ms_per_s * many.seconds) / (many.seconds * 1000 * quiet.cores)
+    return Cost(*page, spent_ms / requests, many.kib, requests, share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,18 @@ AIMED_SHARE, MOST_SHARE = 0.2, 0.3
 #: Visitors wait at most so long for a burst to be through, ms, as far as single requests tell.
 LONGEST_BURST_MS = 100.0
 FEWEST_AT_ONCE, MOST_AT_ONCE = 2, 32
-MOST_AT_ONCE_CACHED = 64
+MOST_AT_ONCE_CACHED = 128
+#: Two loads are compared whose bursts differ in size, by this factor.
+LARGER = 4
+#: A request from the cache costs so many times less among others than alone, at least; one that is made anew may not.
+CHEAPER_AMONG_OTHERS: Mapping[PageKind, float] = {"cached": 3.0, "uncached": 1.0}
 #: Requests a second that come one by one: a few that fill caches, then enough for a mean, never beyond a light load.
 FIRST_PER_S, FIRST_S = 8.0, 0.5
 GENTLE_PER_S, GENTLE_S, FEWEST_GENTLE = 24.0, 4.0, 5
 #: No server answers for less, ms: what is below is not a request's.
 LEAST_ALONE_MS = 0.02
-#: The two lengths whose difference counts, s, and how often it is taken; the middle one of these counts.
-SHORT_S, LONG_S = 0.4, 3.4
+#: How long each of both loads lasts, s, and how often they are compared; the middle one of these counts.
+LOAD_S = 3.0
 REPEATS = 5
 #: Loads that turned out to be too much, or told nothing, are taken again so often, with half as many requests.
 MOST_AGAIN = 4
@@ -209,16 +213,19 @@ def _cost(bursts: Bursts, page: tuple[str, PageKind], gentle: Load, alone_ms: fl
     """Find out what a request costs among others, in bursts that together are a light load."""
     path, kind = page
     at_once = _at_once(kind, alone_ms)
-    # a burst is at least one in the short load, several in the long one; a slow page then comes more seldom than aimed
-    rate = min(AIMED_SHARE * bursts.cores * 1000 / alone_ms * (2 if kind == "cached" else 1), at_once * 20.0)
+    few = max(1, at_once // LARGER)
+    bursts_per_s = min(AIMED_SHARE * bursts.cores * 1000 / alone_ms * CHEAPER_AMONG_OTHERS[kind] / at_once, 20.0)
     found: list[Cost] = []
     for _ in range(REPEATS + MOST_AGAIN):
-        job: dict[str, Any] = {"mode": "open", "connections": at_once, "rate_per_s": rate, "burst": at_once}
-        short = bursts.load(path, kind, gentle=True, **job, duration_s=SHORT_S)
-        long = bursts.load(path, kind, gentle=True, **job, duration_s=max(LONG_S, SHORT_S + 3 * at_once / rate))
-        cost = cost_of(page, short, long, quiet)
+        # a page that is slow comes more seldom than aimed: three bursts say more than none
+        job: dict[str, Any] = {"mode": "open", "connections": at_once, "duration_s": max(LOAD_S, 3 / bursts_per_s)}
+        small, large = (
+            bursts.load(path, kind, gentle=True, **job, rate_per_s=bursts_per_s * burst, burst=burst)
+            for burst in (few, at_once)
+        )
+        cost = cost_of(page, small, large, quiet)
         if cost is not None and cost.share > MOST_SHARE:
-            rate /= 2  # more than a light load, which counts for nothing
+            bursts_per_s /= 2  # more than a light load, which counts for nothing
         elif cost is not None:
             found.append(cost)
         if len(found) == REPEATS:

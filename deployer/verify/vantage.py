@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from deployer.errors import DeployerError, Inconclusive
-from deployer.packing import Program, as_it_is
+from deployer.packing import Program
 
 if TYPE_CHECKING:
     from deployer.transport.ssh import Remote
@@ -124,7 +124,7 @@ class There:
     def start(self) -> Generator:
         """Send the generator."""
         try:
-            return self.remote.program(self.program or as_it_is(PROGRAM.read_text(encoding="utf-8")))
+            return self.remote.program(self.program or Program(PROGRAM.read_text(encoding="utf-8")))
         except DeployerError as error:
             raise Inconclusive(f"no load can come from {self.name}: {error.message}", where=error.where) from error
 

@@ -38,7 +38,7 @@ def entry_of(site: Site) -> Entry:
 def calibrated(site: Site) -> Path:
     """Calibrate in a shorter form than a user's, and write the file."""
     with pytest.MonkeyPatch.context() as shorter:
-        for name, value in {"IDLE_S": 1.0, "GENTLE_S": 1.0, "LONG_S": 1.6, "REPEATS": 3}.items():
+        for name, value in {"IDLE_S": 1.0, "GENTLE_S": 1.0, "LOAD_S": 1.5, "REPEATS": 3}.items():
             shorter.setattr(run, name, value)
         entry = entry_of(site)
         with bursts_on(entry, print) as bursts:

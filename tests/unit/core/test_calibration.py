@@ -55,37 +55,49 @@ def load(done: int, cpu_ms: float, seconds: float) -> Load:
     return Load(look(at_s=0.0), look(cpu_ms=cpu_ms, at_s=seconds), done, 9.0, 3.0, 5.0)
 
 
-def test_a_request_costs_what_the_longer_of_two_loads_cost_more() -> None:
-    """Handshakes (300 ms here) are in both; 20 ms a second the host does by itself."""
-    short, long = load(32, 300 + 64 + 20, 1.0), load(352, 300 + 704 + 80, 4.0)
-    cost = cost_of(("/", "uncached"), short, long, Quiet(20.0, 1))
+def test_a_request_costs_what_larger_bursts_cost_more() -> None:
+    """Handshakes (300 ms here) and what each of ten bursts costs (5 ms) are in both; 20 ms a second is its own."""
+    few, many = load(80, 300 + 50 + 160 + 60, 3.0), load(320, 300 + 50 + 640 + 80, 4.0)
+    cost = cost_of(("/", "uncached"), few, many, Quiet(20.0, 1))
     assert cost is not None
     assert cost.cpu_ms == pytest.approx(2.0)
-    assert cost.requests == 320
-    assert cost.share == pytest.approx(640 / 3000)
+    assert cost.requests == 240
+    assert cost.share == pytest.approx((300 + 50 + 640) / 4000)
 
 
-@pytest.mark.parametrize("long", [load(32, 900, 4.0), load(352, 380, 4.0), load(352, 900, 1.0)])
-def test_a_difference_that_says_nothing_is_no_cost(long: Load) -> None:
-    assert cost_of(("/", "uncached"), load(32, 384, 1.0), long, Quiet(20.0, 1)) is None
+@pytest.mark.parametrize("many", [load(32, 900, 4.0), load(352, 380, 4.0), load(352, 900, 0.0)])
+def test_a_difference_that_says_nothing_is_no_cost(many: Load) -> None:
+    assert cost_of(("/", "uncached"), load(32, 384, 1.0), many, Quiet(20.0, 1)) is None
 
 
 class Asked:
-    """A host of one core whose pages cost what they cost, and the rates at which it was asked."""
+    """A host of one core whose pages cost what they cost, each burst something besides, and how it was asked."""
 
     cores = 1
 
-    def __init__(self, cpu_ms: float) -> None:
-        self.cpu_ms = cpu_ms
+    def __init__(self, cpu_ms: float, burst_ms: float = 0.0) -> None:
+        self.cpu_ms, self.burst_ms = cpu_ms, burst_ms
         self.rates: list[float] = []
+        self.jobs: list[tuple[int, int]] = []
 
     def say(self, _what: str, _message: str) -> None:
         pass
 
-    def load(self, _path: str, _kind: str, *, rate_per_s: float, duration_s: float, **_job: Any) -> Load:
+    def load(
+        self,
+        _path: str,
+        _kind: str,
+        *,
+        rate_per_s: float,
+        duration_s: float,
+        connections: int,
+        burst: int = 1,
+        **_job: Any,
+    ) -> Load:
         self.rates.append(rate_per_s)
+        self.jobs.append((burst, connections))
         requests = int(rate_per_s * duration_s)
-        return load(requests, requests * self.cpu_ms, duration_s)
+        return load(requests, requests * self.cpu_ms + requests / burst * self.burst_ms, duration_s)
 
 
 def cost(host_: Any, alone_ms: float) -> Cost:
@@ -96,15 +108,22 @@ def test_a_light_load_is_a_fifth_of_what_single_requests_promise() -> None:
     asked = Asked(1.0)
     found = cost(asked, 2.0)
     assert found.cpu_ms == pytest.approx(1.0)
-    assert set(asked.rates) == {100.0}
+    assert set(asked.rates) == {25.0, 100.0}
     assert found.share == pytest.approx(0.1, abs=0.01)
+
+
+def test_what_a_burst_costs_besides_is_no_requests_cost() -> None:
+    """A full host is woken once, not by each burst; both loads have as many bursts and connections."""
+    asked = Asked(1.0, burst_ms=8.0)
+    assert cost(asked, 2.0).cpu_ms == pytest.approx(1.0, abs=0.02)
+    assert set(asked.jobs) == {(8, 32), (32, 32)}
 
 
 def test_what_was_measured_at_more_than_a_light_load_counts_for_nothing() -> None:
     """Single requests promised 0.2 ms, but it is 1: 640 a second would be 64 % load, and 320 still 32 %."""
     asked = Asked(1.0)
     found = cost(asked, 0.2)
-    assert list(dict.fromkeys(asked.rates)) == [640.0, 320.0, 160.0]
+    assert list(dict.fromkeys(asked.rates[1::2])) == [640.0, 320.0, 160.0]
     assert found.share < run.MOST_SHARE
 
 

@@ -135,6 +135,14 @@ def test_a_slow_step_shows_signs_of_life_and_a_stop_reaches_it():
         assert "facts" in agent.call(observe())
 
 
+class NeverSent(packing.Program):
+    """A program whose bytes nobody may want."""
+
+    @property
+    def wire(self) -> bytes:
+        raise AssertionError("the host has a copy")
+
+
 def test_an_agent_that_the_host_has_kept_starts_from_its_copy(tmp_path):
     program = packing.agent_program()
     copy = tmp_path / f"{program.sha256}.py"
@@ -142,7 +150,7 @@ def test_an_agent_that_the_host_has_kept_starts_from_its_copy(tmp_path):
         sent_whole = agent.call(observe())
     copy.write_text(program.text, encoding="utf-8")
     with local_agent(f"{tmp_path}/") as agent:
-        agent._program = packing.Program(program.text, b"never sent")  # what is no longer needed
+        agent._program = NeverSent(program.text)
         kept = agent.call(observe())
         again = agent.call(observe())
     assert sent_whole.keys() == kept.keys() == again.keys()

@@ -8,7 +8,7 @@ from transport_wires import PeerWire, ProcessWire
 
 from deployer.agent.frames import MAGIC
 from deployer.errors import AgentError, ConnectError
-from deployer.packing import LOADER, as_it_is
+from deployer.packing import LOADER, Program
 from deployer.transport import Sent
 
 ECHO = """
@@ -23,7 +23,7 @@ for line in sys.stdin:
 
 def sent(program=ECHO, *, python=sys.executable, before=""):
     command = f"{before} exec {shlex.quote(python)} -I -S -c '{LOADER}'"
-    return Sent(ProcessWire(["sh", "-c", command]), as_it_is(program).wire, place="lg1")
+    return Sent(ProcessWire(["sh", "-c", command]), Program(program).wire, place="lg1")
 
 
 def test_it_runs_and_is_talked_to_by_lines():
@@ -57,7 +57,7 @@ def test_a_host_without_python_says_so():
 
 def test_a_link_that_is_lost_before_it_runs():
     with pytest.raises(ConnectError):
-        Sent(PeerWire(lambda sock, _err: sock.recv(4)), as_it_is(ECHO).wire, place="lg1")
+        Sent(PeerWire(lambda sock, _err: sock.recv(4)), Program(ECHO).wire, place="lg1")
 
 
 def test_a_host_that_greets_without_end():
@@ -66,7 +66,7 @@ def test_a_host_that_greets_without_end():
             sock.sendall(b"Welcome! " * 1000)
 
     with pytest.raises(AgentError, match="greets without end"):
-        Sent(PeerWire(play), as_it_is(ECHO).wire, place="lg1")
+        Sent(PeerWire(play), Program(ECHO).wire, place="lg1")
 
 
 def test_what_comes_right_behind_the_greeting_is_not_lost():
@@ -75,5 +75,5 @@ def test_what_comes_right_behind_the_greeting_is_not_lost():
         sock.sendall(b"motd\n" + MAGIC + b"first\n")
         sock.recv(1)
 
-    with Sent(PeerWire(play), as_it_is(ECHO).wire, place="lg1") as running:
+    with Sent(PeerWire(play), Program(ECHO).wire, place="lg1") as running:
         assert running.read() == b"first\n"

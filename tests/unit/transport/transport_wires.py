@@ -19,7 +19,7 @@ from deployer.transport.wire import Arrived, LinkLost
 
 #: Of a peer that has kept what it shall run.
 GREETING = frames.MAGIC + HAS_KEPT
-PROGRAM = packing.as_it_is("what the peer shall run")
+PROGRAM = packing.Program("what the peer shall run")
 
 
 class ProcessWire:
