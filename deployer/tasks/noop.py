@@ -34,7 +34,7 @@ COLD_ROUND_TRIPS, WARM_ROUND_TRIPS = 9.0, 3.0
 #: What a deploy of one changed config may cost besides.
 CHANGE_ROUND_TRIPS = 3.0
 #: Each time is the least of so many.
-LOOKS = 3
+LOOKS = 5
 #: What a sudo that asks for a password costs besides: the program is sent only once it has let us in.
 SUDO_ROUND_TRIPS = 1.0
 #: A difference of two slopes carries the machine's unrest twice; half a round trip is not a whole one.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A peer that acknowledges nothing for this long is gone; ms. Keepalives see to it that there is something.
 UNACKNOWLEDGED_MS: Final = 30_000
+#: Linux alone has it.
+_QUICKACK: Final[int] = getattr(socket, "TCP_QUICKACK", 0)
 
 
 class Guard(paramiko.MissingHostKeyPolicy):
@@ -39,7 +41,8 @@ class Guard(paramiko.MissingHostKeyPolicy):
 
     def transport(self, sock: Any, **options: Any) -> paramiko.Transport:
         """Make the transport; the known keys' kinds come first, since a host with several keys shows one."""
-        transport = _Transport(sock, **options)
+        prompt: Any = _Acknowledging(sock) if _QUICKACK and isinstance(sock, socket.socket) else sock
+        transport = _Transport(prompt, **options)
         offered = transport.get_security_options().key_types
         known = [kind for kind in offered if _family(kind) in self._trust.kinds]
         others = [kind for kind in offered if kind not in known]
@@ -135,6 +138,26 @@ class Guard(paramiko.MissingHostKeyPolicy):
             next_step="if the machine was set up anew, remove the old key there and compare the new "
             "fingerprint; otherwise somebody may be between you and the host",
         )
+
+
+class _Acknowledging:
+    """A socket that acknowledges at once what it has read.
+
+    Until a channel is open, sshd lets each short answer wait until the one before was acknowledged, and the kernel
+    would take 40 ms for that. It forgets the wish with whatever is sent, so it is told again each time.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def recv(self, count: int) -> bytes:
+        data = self._sock.recv(count)
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class _Transport(paramiko.Transport):

@@ -9,6 +9,7 @@ import pytest
 from deployer.calibration import Compared, Page, Prediction, predict
 from deployer.hardware import Hardware
 from deployer.measured import PageCost
+from deployer.tasks import benchcapacity
 
 COSTS = (
     PageCost(path="/", kind="cached", kib=3.0, cpu_ms=0.1, alone_ms=0.3),
@@ -87,3 +88,17 @@ def test_a_link_that_ends_first_leaves_processors_idle_and_that_is_no_disturbanc
 
 def test_a_host_that_answered_nothing_is_infinitely_off() -> None:
     assert not Compared(predicted(Page("/", "cached", 3.0, 0.3)), 0.0, 1.0).is_within(0.25)
+
+
+@pytest.mark.parametrize(
+    ("shares", "loads", "said"),
+    [((0.95,), 1, 0.95), ((0.6, 0.95), 2, 0.95), ((0.6, 0.5, 0.4, 1.0), 3, 0.4)],
+)
+def test_a_load_that_did_not_fill_the_host_is_made_again_and_the_last_one_counts(
+    monkeypatch: pytest.MonkeyPatch, shares: tuple[float, ...], loads: int, said: float
+) -> None:
+    made = iter(shares)
+    monkeypatch.setattr(benchcapacity, "saturate", lambda *_load: (5000.0, next(made)))
+    prediction = predicted(Page("/", "cached", 3.0, 0.3))
+    assert benchcapacity._filled(object(), prediction, 10).processor_share == said  # type: ignore[arg-type]  # nobody asks it
+    assert len(list(made)) == len(shares) - loads
