@@ -140,8 +140,7 @@ def kept(host):
 @pytest.mark.parametrize("user", ["root", "tr-nopass", "tr-pass"])
 def test_an_agent_that_the_host_has_kept_is_only_named(host, kept, user, monkeypatch):
     password = Secret(PASSWORD) if user == "tr-pass" else None
-    never_sent = packing.Program(packing.agent_program().text, b"0000000002no")
-    monkeypatch.setattr(packing, "agent_program", lambda: never_sent)
+    monkeypatch.setattr(packing.Program, "wire", b"0000000002no")
     assert observe(host.login(user, sudo_password=password))["ports"]["22"] == "sshd"
     host.sh(f"echo '# one line more' >> {kept}")
     with pytest.raises(errors.DeployerError):  # it is not run, and what is sent in its place is no program

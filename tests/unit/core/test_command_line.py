@@ -15,7 +15,7 @@ from deployer.apply import Applied
 from deployer.errors import ConnectError
 from deployer.inventory import load_inventory
 from deployer.plan import Plan
-from deployer.tasks import demo, hosts, namespace
+from deployer.tasks import demo, deploying, namespace, verification
 
 ROOT = Path(__file__).parents[3]
 #: What takes not a byte.
@@ -145,10 +145,10 @@ def test_a_load_test_that_cannot_run_does_not_deny_a_deploy_that_is_live(monkeyp
     def refuse(*_words, **_options):
         raise ConnectError("nobody answers", where="blog1")
 
-    monkeypatch.setattr(hosts, "run_verify", refuse)
+    monkeypatch.setattr(verification, "run_verify", refuse)
     entry = load_inventory([ROOT / "inventories"]).entry("blog1")
     applied = Applied("t-1", ({"step": "commit", "message": "", "duration_ms": 1},))
-    code = hosts._report(entry, Plan("blog1", (), {}), applied, json=True, verify=True, rollback_on_fail=False)
+    code = deploying._report(entry, Plan("blog1", (), {}), applied, json=True, verify=True, rollback_on_fail=False)
     said = capsys.readouterr()
     assert code == 9
     assert json.loads(said.out)["outcome"] == "live"

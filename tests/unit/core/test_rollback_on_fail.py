@@ -11,7 +11,7 @@ from deployer.inventory import load_inventory
 from deployer.plan import Change, Plan
 from deployer.proof import check_load, knee, prove
 from deployer.slo import Slo
-from deployer.tasks import applying, hosts
+from deployer.tasks import applying, deploying, verification
 
 PLAN = Plan("web1", (Change("unit", "reload", "nginx.service"),), {"last_transaction": "t-1"})
 LIVE = Applied(transaction="t-2", steps=(), notes=())
@@ -26,10 +26,10 @@ def report(monkeypatch, code, *, wanted=True, back=lambda *_, **__: BACK):
         asked.append((entry.name, plan.document["last_transaction"], transaction))
         return back()
 
-    monkeypatch.setattr(hosts, "run_verify", lambda _entry, *, quiet: ({"outcome": "x"}, code))
+    monkeypatch.setattr(verification, "run_verify", lambda _entry, *, quiet: ({"outcome": "x"}, code))
     monkeypatch.setattr(applying, "take_back", take_back)
-    monkeypatch.setattr(hosts, "print_document", printed.append)
-    ended = hosts._report(ENTRY, PLAN, LIVE, json=True, verify=True, rollback_on_fail=wanted)
+    monkeypatch.setattr(deploying, "print_document", printed.append)
+    ended = deploying._report(ENTRY, PLAN, LIVE, json=True, verify=True, rollback_on_fail=wanted)
     [document] = printed
     return ended, document["outcome"], asked
 
