@@ -8,10 +8,11 @@ predict(measured, hardware, page)          pure: requests/s, before anybody meas
 
 from __future__ import annotations
 
+from deployer.calibration.bursts import Bursts
 from deployer.calibration.capacity import Compared, Page, Prediction, predict
 from deployer.calibration.learn import Learned, learn
 from deployer.calibration.observed import Cost, Observed, Usage, cost_of
-from deployer.calibration.run import Bursts, alone, calibrate, pages_of, saturate
+from deployer.calibration.run import alone, calibrate, pages_of, saturate
 from deployer.calibration.written import text
 
 __all__ = [

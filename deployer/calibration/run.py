@@ -1,127 +1,34 @@
-"""Calibration on the live host: bursts of few requests, never more than a part of what it can carry, and looks around.
-
-A request that comes alone costs two or three times what it costs among others: the processor's caches are cold, and
-each wakes every process anew. So the few that a light load may send are sent at once, and then none for a while.
-"""
+"""Calibration on the live host: what it does by itself, what a page takes alone and among others, what is held."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import median
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deployer.calibration.bursts import OPENED_PER_S, Bursts
 from deployer.calibration.capacity import Page
-from deployer.calibration.observed import Cost, Load, Observed, Quiet, Usage, cost_of
+from deployer.calibration.costs import AIMED_SHARE, MOST_AGAIN, MOST_SHARE, Asked, costs_of, lost
+from deployer.calibration.observed import Load, Observed, Quiet
 from deployer.errors import Inconclusive
 from deployer.measured import PageKind
 from deployer.slo import Slo
-from deployer.transport import Agent
 from deployer.verify.generator import generate
-from deployer.verify.measured import Measured
-from deployer.verify.target import VerifyTarget
 
-#: Load that is aimed at, and the most that a calibration may make, as shares of what the host can carry.
-AIMED_SHARE, MOST_SHARE = 0.2, 0.3
-#: Visitors wait at most so long for a burst to be through, ms, as far as single requests tell.
-LONGEST_BURST_MS = 100.0
-FEWEST_AT_ONCE, MOST_AT_ONCE = 2, 32
-MOST_AT_ONCE_CACHED = 128
-#: Two loads are compared whose bursts differ in size, by this factor.
-LARGER = 4
-#: A request from the cache costs so many times less among others than alone, at least; one that is made anew may not.
-CHEAPER_AMONG_OTHERS: Mapping[PageKind, float] = {"cached": 3.0, "uncached": 1.0}
 #: Requests a second that come one by one: a few that fill caches, then enough for a mean, never beyond a light load.
 FIRST_PER_S, FIRST_S = 8.0, 0.5
 GENTLE_PER_S, GENTLE_S, FEWEST_GENTLE = 24.0, 4.0, 5
 #: No server answers for less, ms: what is below is not a request's.
 LEAST_ALONE_MS = 0.02
-#: How long each of both loads lasts, s, and how often they are compared; the middle one of these counts.
-LOAD_S = 3.0
-REPEATS = 5
-#: Loads that turned out to be too much, or told nothing, are taken again so often, with half as many requests.
-MOST_AGAIN = 4
 #: How long the host is looked at before anything is asked of it, s, and how often at most until it does no less.
 IDLE_S = 3.0
 MOST_IDLE = 8
 #: What a host does by itself has settled once it falls no lower than to this share, or is so little (ms a s and core).
 SETTLED_SHARE, SETTLED_MS_PER_S = 0.8, 10.0
 HELD_CONNECTIONS = 100
-#: A host that says nothing for so long while it is loaded may suffer: the load ends, s.
-SILENCE_S = 3.0
 TICKS = "the host counts processor time in ticks: costs of cached pages may be off by some percent"
-#: Less memory than this share ends a load.
-LEAST_AVAILABLE_SHARE = 0.05
-OPENED_PER_S = 250
 #: Connections that find out what a host really carries: enough that none of its processes waits for us.
 SATURATING = {"cached": 64, "uncached": 32}
-
-Say = Callable[[str, str], None]
-
-
-@dataclass(frozen=True)
-class Bursts:
-    """Who asks, and who looks.
-
-    Attributes:
-        agent: The agent on the host.
-        target: The site.
-        units: Units that are looked at.
-        cores: Cores of the host.
-        cpus: Cores of this machine for the generator; none: anywhere.
-        say: Gets what is done, and what came of it.
-    """
-
-    agent: Agent = field(repr=False)
-    target: VerifyTarget
-    units: tuple[str, ...]
-    cores: int
-    cpus: tuple[int, ...] = ()
-    say: Say = field(repr=False, default=lambda _what, _message: None)
-
-    def look(self, *, database: bool = False) -> Usage:
-        """Look at the host once; asking the database costs it a process."""
-        return Usage.of(self.agent.call({"op": "usage", "units": list(self.units), "database": database}, timeout_s=30))
-
-    def load(self, path: str, kind: PageKind, *, gentle: bool = False, **job: Any) -> Load:
-        """Ask for a page between two looks.
-
-        Args:
-            path: The page.
-            kind: Whether it may come from the cache.
-            gentle: An answer that is an error ends the calibration.
-            job: Mode, connections, rate and duration, as the generator takes them.
-
-        Raises:
-            Inconclusive: Of a gentle load not every answer was good, or the host ran out of memory.
-        """
-        before = self.look()
-        measured = self._generate(path, kind, job, gentle=gentle)
-        if gentle and (measured.error_count or not measured.done):
-            first = ", ".join(measured.first_errors.values()) or "no answer"
-            raise Inconclusive(f"{path} answers with errors under a light load: {first}", where=path)
-        kib = measured.bytes_per_answer / 1024
-        return Load(before, self.look(), measured.done, measured.req_per_s, kib, measured.p50_ms or 0.0)
-
-    def _generate(self, path: str, kind: PageKind, job: Mapping[str, Any], *, gentle: bool) -> Measured:
-        headers = self.target.uncached_headers if kind == "uncached" else {}
-        whole = self.target.job(path=path, headers=headers, opened_per_s=OPENED_PER_S, timeout_s=10.0, **job)
-        low = ""
-
-        def watch(second: Mapping[str, Any]) -> str:
-            nonlocal low
-            if gentle and second["errors"]:
-                return "errors"
-            seen = self.agent.call({"op": "usage"}, timeout_s=SILENCE_S)
-            if seen["memory_available_mib"] < LEAST_AVAILABLE_SHARE * seen["memory_total_mib"]:
-                low = f"only {seen['memory_available_mib']:.0f} MiB of the host's memory are left"
-            return low
-
-        measured = generate(f"{kind} {path}", whole, cpus=self.cpus, progress=watch)
-        if low:
-            raise Inconclusive(f"ended, as {low}", where=path)
-        return measured
 
 
 def calibrate(bursts: Bursts, pages: Sequence[tuple[str, PageKind]]) -> Observed:
@@ -140,10 +47,10 @@ def calibrate(bursts: Bursts, pages: Sequence[tuple[str, PageKind]]) -> Observed
     bursts.say("idle", f"looking at the host for {IDLE_S:g} s")
     idle = bursts.look()
     quiet = _quiet(bursts)
-    gentle = {page: _gentle(bursts, page, quiet) for page in pages}
+    asked = [Asked(*page, *_gentle(bursts, page, quiet)) for page in pages]
     settled = bursts.look()
-    costs = tuple(_cost(bursts, page, *found, quiet) for page, found in gentle.items())
-    at_once = max((_at_once(kind, gentle[path, kind][1]) for path, kind in pages if kind == "uncached"), default=1)
+    costs = costs_of(bursts, asked, quiet)
+    at_once = max((page.at_once for page in asked if page.kind == "uncached"), default=1)
     after = bursts.look(database=True)
     held = _held(bursts, pages[0])
     doubts = (TICKS,) if after.counted_by == "stat" else ()
@@ -197,46 +104,7 @@ def _gentle(bursts: Bursts, page: tuple[str, PageKind], quiet: Quiet) -> tuple[L
         alone_ms = (load.cpu_ms - quiet.idle_ms_per_s * load.seconds) / load.done
         if alone_ms > LEAST_ALONE_MS:
             return load, alone_ms
-    raise _lost(page[0])
-
-
-def _lost(path: str) -> Inconclusive:
-    return Inconclusive(f"what {path} costs was lost in what else the host did", where=path)
-
-
-def _at_once(kind: PageKind, alone_ms: float) -> int:
-    most = MOST_AT_ONCE if kind == "uncached" else MOST_AT_ONCE_CACHED
-    return max(FEWEST_AT_ONCE, min(most, int(LONGEST_BURST_MS / alone_ms)))
-
-
-def _cost(bursts: Bursts, page: tuple[str, PageKind], gentle: Load, alone_ms: float, quiet: Quiet) -> Cost:
-    """Find out what a request costs among others, in bursts that together are a light load."""
-    path, kind = page
-    at_once = _at_once(kind, alone_ms)
-    few = max(1, at_once // LARGER)
-    bursts_per_s = min(AIMED_SHARE * bursts.cores * 1000 / alone_ms * CHEAPER_AMONG_OTHERS[kind] / at_once, 20.0)
-    found: list[Cost] = []
-    for _ in range(REPEATS + MOST_AGAIN):
-        # a page that is slow comes more seldom than aimed: three bursts say more than none
-        job: dict[str, Any] = {"mode": "open", "connections": at_once, "duration_s": max(LOAD_S, 3 / bursts_per_s)}
-        small, large = (
-            bursts.load(path, kind, gentle=True, **job, rate_per_s=bursts_per_s * burst, burst=burst)
-            for burst in (few, at_once)
-        )
-        cost = cost_of(page, small, large, quiet)
-        if cost is not None and cost.share > MOST_SHARE:
-            bursts_per_s /= 2  # more than a light load, which counts for nothing
-        elif cost is not None:
-            found.append(cost)
-        if len(found) == REPEATS:
-            break
-    if not found:
-        raise _lost(path)
-    middle = median(cost.cpu_ms for cost in found)
-    share = max(cost.share for cost in found)
-    requests = sum(cost.requests for cost in found)
-    bursts.say(f"{kind} {path}", f"{middle:.3g} ms of the host for a request, at {share:.0%} load")
-    return Cost(path, kind, middle, found[0].kib, requests, share, alone_ms, gentle.p50_ms)
+    raise lost(page[0])
 
 
 def _held(bursts: Bursts, page: tuple[str, PageKind]) -> tuple[int, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployer import transport
 from deployer.access import login_of
-from deployer.calibration.run import Bursts, Say
+from deployer.calibration.bursts import Bursts, Say
 from deployer.deploy import desired
 from deployer.proof import check_load, target_of
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from invoke.context import Context
 
-from deployer.calibration import Compared, Learned, Prediction, alone, pages_of, saturate
-from deployer.calibration.run import MOST_SHARE, SATURATING, Bursts
+from deployer.calibration import Bursts, Compared, Learned, Prediction, alone, pages_of, saturate
+from deployer.calibration.costs import MOST_SHARE
+from deployer.calibration.run import SATURATING
 from deployer.calibration.site import bursts_on
 from deployer.inventory import Entry
 from deployer.report.benchmark import Row

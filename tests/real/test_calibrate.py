@@ -11,7 +11,7 @@ import yaml
 from site_on_vps import Site
 
 from deployer.allocate import allocate
-from deployer.calibration import learn, pages_of, run, text
+from deployer.calibration import costs, learn, pages_of, run, text
 from deployer.calibration.site import app_units, bursts_on
 from deployer.errors import UsageError
 from deployer.inventory import Entry, load_inventory
@@ -38,8 +38,13 @@ def entry_of(site: Site) -> Entry:
 def calibrated(site: Site) -> Path:
     """Calibrate in a shorter form than a user's, and write the file."""
     with pytest.MonkeyPatch.context() as shorter:
-        for name, value in {"IDLE_S": 1.0, "GENTLE_S": 1.0, "LOAD_S": 1.5, "REPEATS": 3}.items():
-            shorter.setattr(run, name, value)
+        for module, name, value in (
+            (run, "IDLE_S", 1.0),
+            (run, "GENTLE_S", 1.0),
+            (costs, "LOAD_S", 1.5),
+            (costs, "REPEATS", 3),
+        ):
+            shorter.setattr(module, name, value)
         entry = entry_of(site)
         with bursts_on(entry, print) as bursts:
             observed = run.calibrate(bursts, pages_of(entry.host.slo))

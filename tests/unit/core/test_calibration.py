@@ -10,7 +10,7 @@ import pytest
 from hosts import app, gunicorn, host
 
 from deployer.allocate import allocate
-from deployer.calibration import Cost, Observed, Usage, cost_of, learn, run, text
+from deployer.calibration import Cost, Observed, Usage, cost_of, costs, learn, run, text
 from deployer.calibration.observed import Load, Quiet
 from deployer.calibration.run import pages_of
 from deployer.errors import BudgetError, Inconclusive
@@ -77,6 +77,7 @@ class Asked:
 
     def __init__(self, cpu_ms: float, burst_ms: float = 0.0) -> None:
         self.cpu_ms, self.burst_ms = cpu_ms, burst_ms
+        self.paths: list[str] = []
         self.rates: list[float] = []
         self.jobs: list[tuple[int, int]] = []
 
@@ -85,7 +86,7 @@ class Asked:
 
     def load(
         self,
-        _path: str,
+        path: str,
         _kind: str,
         *,
         rate_per_s: float,
@@ -94,6 +95,7 @@ class Asked:
         burst: int = 1,
         **_job: Any,
     ) -> Load:
+        self.paths.append(path)
         self.rates.append(rate_per_s)
         self.jobs.append((burst, connections))
         requests = int(rate_per_s * duration_s)
@@ -101,7 +103,11 @@ class Asked:
 
 
 def cost(host_: Any, alone_ms: float) -> Cost:
-    return run._cost(host_, ("/", "uncached"), load(9, 9.0, 1.0), alone_ms, Quiet(0.0, 1))
+    return costs.costs_of(host_, [page(alone_ms)], Quiet(0.0, 1))[0]
+
+
+def page(alone_ms: float, path: str = "/") -> costs.Asked:
+    return costs.Asked(path, "uncached", load(9, 9.0, 1.0), alone_ms)
 
 
 def test_a_light_load_is_a_fifth_of_what_single_requests_promise() -> None:
@@ -124,7 +130,21 @@ def test_what_was_measured_at_more_than_a_light_load_counts_for_nothing() -> Non
     asked = Asked(1.0)
     found = cost(asked, 0.2)
     assert list(dict.fromkeys(asked.rates[1::2])) == [640.0, 320.0, 160.0]
-    assert found.share < run.MOST_SHARE
+    assert found.share < costs.MOST_SHARE
+
+
+def test_pages_take_turns_so_that_each_has_its_share_of_a_machine_whose_speed_moves() -> None:
+    """One that goes from 1 to 2 ms while it is looked at says the same of pages that cost the same, but for one turn."""
+
+    class Slower(Asked):
+        def load(self, *page: str, **job: Any) -> Load:
+            self.cpu_ms = 1.0 + len(self.rates) / 20
+            return super().load(*page, **job)
+
+    slower = Slower(1.0)
+    first, second = costs.costs_of(slower, [page(2.0), page(2.0, "/a")], Quiet(0.0, 1))
+    assert slower.paths == ["/", "/", "/a", "/a"] * costs.REPEATS
+    assert second.cpu_ms == pytest.approx(first.cpu_ms, rel=0.1)
 
 
 def test_a_host_that_is_always_asked_for_too_much_is_not_known() -> None:
