@@ -134,7 +134,7 @@ def test_what_was_measured_at_more_than_a_light_load_counts_for_nothing() -> Non
 
 
 def test_pages_take_turns_so_that_each_has_its_share_of_a_machine_whose_speed_moves() -> None:
-    """One that goes from 1 to 2 ms while it is looked at says the same of pages that cost the same, but for one turn."""
+    """One that goes from 1 to 2 ms while it is looked at says the same of equal pages, but for a turn."""
 
     class Slower(Asked):
         def load(self, *page: str, **job: Any) -> Load:
