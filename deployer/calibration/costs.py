@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import mean
 from typing import Any
 
 from deployer.calibration.bursts import Bursts
@@ -26,9 +26,11 @@ MOST_AT_ONCE_CACHED = 128
 LARGER = 4
 #: A request from the cache costs so many times less among others than alone, at least; one that is made anew may not.
 CHEAPER_AMONG_OTHERS: Mapping[PageKind, float] = {"cached": 3.0, "uncached": 1.0}
-#: How long each of both loads lasts, s, and how often they are compared; the middle one of these counts.
+#: How long each of both loads lasts, s, and how often they are compared. What is counted is the mean without so many
+#: of the least and of the greatest: one look at a machine that others share may say half or twice what there is.
 LOAD_S = 3.0
-REPEATS = 5
+REPEATS = 7
+LEFT_OUT = 1
 #: Loads that turned out to be too much, or told nothing, are taken again so often, with half as many requests.
 MOST_AGAIN = 4
 
@@ -44,6 +46,7 @@ class Asked:
         alone_ms: What a request that comes alone takes of the host, ms.
         bursts_per_s: How often bursts come; half as often once they were more than a light load.
         found: What each comparison said.
+        lost: Comparisons that said nothing.
     """
 
     path: str
@@ -52,6 +55,12 @@ class Asked:
     alone_ms: float
     bursts_per_s: float = 0.0
     found: list[Cost] = field(default_factory=list)
+    lost: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was compared often enough, or there is no use in trying."""
+        return len(self.found) == REPEATS or self.lost > MOST_AGAIN
 
     @property
     def at_once(self) -> int:
@@ -73,20 +82,23 @@ class Asked:
             for burst in (few, at_once)
         )
         cost = cost_of((self.path, self.kind), small, large, quiet)
-        if cost is not None and cost.share > MOST_SHARE:
-            self.bursts_per_s /= 2  # more than a light load, which counts for nothing
-        elif cost is not None:
+        if cost is not None and cost.share <= MOST_SHARE:
             self.found.append(cost)
+            return
+        self.lost += 1
+        if cost is not None:
+            self.bursts_per_s /= 2  # it was more than a light load
 
     def cost(self) -> Cost:
-        """Give the middle of what was found.
+        """Give the mean of what was found, without its extremes.
 
         Raises:
             Inconclusive: Nothing was.
         """
         if not self.found:
             raise lost(self.path)
-        middle = median(one.cpu_ms for one in self.found)
+        told = sorted(one.cpu_ms for one in self.found)
+        middle = mean(told[LEFT_OUT:-LEFT_OUT] or told)
         share = max(one.share for one in self.found)
         requests = sum(one.requests for one in self.found)
         kib, took_ms = self.found[0].kib, self.gentle.p50_ms
@@ -101,10 +113,9 @@ def costs_of(bursts: Bursts, pages: Sequence[Asked], quiet: Quiet) -> tuple[Cost
     Raises:
         Inconclusive: What a page costs was lost in what else the host did, or it answered with errors.
     """
-    for turn in range(1, REPEATS + MOST_AGAIN + 1):
-        left = [page for page in pages if len(page.found) < REPEATS]
+    while left := [page for page in pages if not page.is_known]:
         for page in left:
-            bursts.say("bursts", f"{page.kind} {page.path}, look {turn}")
+            bursts.say("bursts", f"{page.kind} {page.path}, {len(page.found)} of {REPEATS} looks")
             page.compare(bursts, quiet)
     costs = tuple(page.cost() for page in pages)
     for cost in costs:

@@ -29,6 +29,8 @@ HELD_CONNECTIONS = 100
 TICKS = "the host counts processor time in ticks: costs of cached pages may be off by some percent"
 #: Connections that find out what a host really carries: enough that none of its processes waits for us.
 SATURATING = {"cached": 64, "uncached": 32}
+#: Full load before the one that counts, s: connections are opened, and a machine that was idle comes up to its speed.
+WARM_UP_S = 3.0
 
 
 def calibrate(bursts: Bursts, pages: Sequence[tuple[str, PageKind]]) -> Observed:
@@ -144,7 +146,9 @@ def saturate(bursts: Bursts, path: str, kind: PageKind, seconds: float) -> tuple
     Returns:
         Good answers a second, and the share of its processors that the host used.
     """
-    load = bursts.load(path, kind, mode="closed", connections=SATURATING[kind], duration_s=seconds)
+    job: dict[str, Any] = {"mode": "closed", "connections": SATURATING[kind]}
+    bursts.load(path, kind, **job, duration_s=WARM_UP_S)
+    load = bursts.load(path, kind, **job, duration_s=seconds)
     share = load.cpu_ms / (1000 * bursts.cores * seconds)
     bursts.say(f"{kind} {path}", f"{load.req_per_s:.0f} requests/s, {share:.0%} of its processors")
     return load.req_per_s, min(1.0, share)

@@ -147,6 +147,17 @@ def test_pages_take_turns_so_that_each_has_its_share_of_a_machine_whose_speed_mo
     assert second.cpu_ms == pytest.approx(first.cpu_ms, rel=0.1)
 
 
+def test_looks_at_a_machine_that_others_disturb_do_not_move_what_is_counted() -> None:
+    """One of seven looks says three times as much; the mean of all would say 1.3 ms."""
+
+    class Disturbed(Asked):
+        def load(self, *page: str, **job: Any) -> Load:
+            self.cpu_ms = 3.0 if len(self.rates) in (4, 5) else 1.0
+            return super().load(*page, **job)
+
+    assert cost(Disturbed(1.0), 2.0).cpu_ms == pytest.approx(1.0)
+
+
 def test_a_host_that_is_always_asked_for_too_much_is_not_known() -> None:
     with pytest.raises(Inconclusive, match="was lost"):
         cost(Asked(200.0), 0.2)
