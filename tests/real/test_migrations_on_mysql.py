@@ -88,6 +88,12 @@ def assert_it_was_put_back(site: Example, before: str) -> None:
     assert site.status("/") == 200
 
 
+def test_the_database_knows_what_the_seed_brought(site: Example) -> None:
+    counted = "SELECT n_rows FROM mysql.innodb_table_stats WHERE database_name = 'blog' AND table_name = 'posts'"
+    assert int(site.sh(f'mysql -NBe "{counted}"')) > 50
+    assert int(site.sh("mysql -NBe \"SHOW GLOBAL STATUS LIKE 'Com_analyze'\" | cut -f2")) >= 1
+
+
 def test_a_step_that_fails_half_way_is_taken_back_with_the_dump_of_before(site: Example) -> None:
     before = data(site)
     add(site, STEPS)

@@ -53,6 +53,12 @@ def test_it_is_live_and_again_nothing_changes(notes: Example) -> None:
     assert psql(notes, "SELECT current_user", user="app-notes", database="notes") == "app-notes"
 
 
+def test_the_database_knows_what_its_migration_made(notes: Example) -> None:
+    """Counted by itself it would be within minutes: that is another column. A server that was killed forgets both."""
+    counted = "SELECT count(*) > 0 AND bool_and(last_analyze IS NOT NULL) FROM pg_stat_user_tables"
+    assert psql(notes, counted, database="notes") == "t"
+
+
 def test_postgresql_has_what_the_budget_says(notes: Example) -> None:
     document = notes.budget()["numbers"]["postgresql"]
     rows = psql(notes, "SELECT name, setting, coalesce(unit, '') FROM pg_settings").splitlines()
