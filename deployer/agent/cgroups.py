@@ -6,7 +6,7 @@ What is not there is None, never 0: a kernel without a counter has not said that
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from . import textfiles
 
@@ -70,9 +70,13 @@ class Group:
         if self.kind == "v2":
             used_us = number_of("usage_usec", self._read("cpu.stat"))
             return None if used_us is None else used_us / 1e6
-        pids = self._read("cgroup.procs").split()
-        ticks = sum(_ticks(textfiles.read("/proc/%s/stat" % pid, 1024)) for pid in pids[:PROCESSES_LIMIT])
+        pids = self.pids()
+        ticks = sum(_ticks(textfiles.read("/proc/%d/stat" % pid, 1024)) for pid in pids[:PROCESSES_LIMIT])
         return ticks / _TICKS_PER_S if pids else None
+
+    def pids(self) -> List[int]:
+        """Name the processes that are here now."""
+        return [int(word) for word in self._read("cgroup.procs").split() if word.isdigit()]
 
     def oom_kills(self) -> Optional[int]:
         """Count what the kernel killed here since the group exists; v2 counts the groups below too."""

@@ -159,6 +159,7 @@ def dispatch(request: Document, blob: BinaryIO, emit: Emit, stopped: Stopped) ->
     if op == "apply":
         return _run("transaction", request, blob, emit, stopped)
     if op in (
+        "awake",
         "back",
         "confirm",
         "deadman",

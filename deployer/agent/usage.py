@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from . import cgroups, textfiles, unitstate
+from . import awake, cgroups, textfiles, unitstate
 
 Document = Dict[str, Any]
 
@@ -34,8 +34,8 @@ def run(request: Document) -> Document:
         request: With ``units`` (names), and ``database`` true to ask MariaDB for its connections.
 
     Returns:
-        ``at_s``, ``cpu_ms`` and ``cpu_counted_by``, ``cpu_cores``, memory, per unit its memory and ``processes``, and
-        ``database``.
+        ``at_s``, ``cpu_ms`` (without what `awake` spent) and ``cpu_counted_by``, ``cpu_cores``, memory, per unit its
+        memory and ``processes``, and ``database``.
     """
     kind = cgroups.version()
     names = [str(unit) for unit in request.get("units", [])]
@@ -44,7 +44,7 @@ def run(request: Document) -> Document:
     meminfo = cgroups.key_numbers(textfiles.read("/proc/meminfo").replace(":", "").replace(" kB", ""))
     return {
         "at_s": round(time.monotonic(), 4),
-        "cpu_ms": round(cpu_ms, 3),
+        "cpu_ms": round(cpu_ms - awake.spent_ms(), 3),
         "cpu_counted_by": counted_by,
         "cpu_cores": len(os.sched_getaffinity(0)),
         "memory_total_mib": round(meminfo.get("MemTotal", 0) / 1024, 1),
@@ -77,8 +77,7 @@ def unit(path: str, kind: str) -> Document:
     if not path or path == "/":
         return {"processes": []}
     group = cgroups.Group(path, kind)
-    pids = [int(word) for word in textfiles.read(group.folder + "/cgroup.procs").split() if word.isdigit()]
-    found = [one for one in (process(pid) for pid in pids[:MOST_PROCESSES]) if one is not None]
+    found = [one for one in (process(pid) for pid in group.pids()[:MOST_PROCESSES]) if one is not None]
     return dict(group.memory(), processes=sorted(found, key=lambda one: one["started"]))
 
 

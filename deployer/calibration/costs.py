@@ -20,8 +20,12 @@ from deployer.measured import PageKind
 AIMED_SHARE, MOST_SHARE = 0.2, 0.3
 #: Visitors wait at most so long for a burst to be through, ms, as far as single requests tell.
 LONGEST_BURST_MS = 100.0
-FEWEST_AT_ONCE, MOST_AT_ONCE = 2, 32
-MOST_AT_ONCE_CACHED = 128
+#: Requests of a burst. Those from the cache are quick, and a processor that was idle takes some milliseconds to come up
+#: to its speed: 128 of them were through before, and seemed a fifth dearer than under full load.
+FEWEST_AT_ONCE = 2
+MOST_AT_ONCE: Mapping[PageKind, int] = {"cached": 512, "uncached": 32}
+#: They come over so many connections; what is due beyond that waits for one to be free, as under full load.
+MOST_CONNECTIONS = 64
 #: Two loads are compared whose bursts differ in size, by this factor.
 LARGER = 4
 #: A request from the cache costs so many times less among others than alone, at least; one that is made anew may not.
@@ -65,8 +69,8 @@ class Asked:
     @property
     def at_once(self) -> int:
         """Requests of a larger burst."""
-        most = MOST_AT_ONCE if self.kind == "uncached" else MOST_AT_ONCE_CACHED
-        return max(FEWEST_AT_ONCE, min(most, int(LONGEST_BURST_MS / self.alone_ms)))
+        within = int(LONGEST_BURST_MS / self.alone_ms * CHEAPER_AMONG_OTHERS[self.kind])
+        return max(FEWEST_AT_ONCE, min(MOST_AT_ONCE[self.kind], within))
 
     def compare(self, bursts: Bursts, quiet: Quiet) -> None:
         """Load the host with small bursts and with larger ones, once each; what says nothing is not kept."""
@@ -76,7 +80,7 @@ class Asked:
             self.bursts_per_s = min(light_per_s / at_once, 20.0)
         # a page that is slow comes more seldom than aimed: three bursts say more than none
         seconds = max(LOAD_S, 3 / self.bursts_per_s)
-        job: dict[str, Any] = {"mode": "open", "connections": at_once, "duration_s": seconds}
+        job: dict[str, Any] = {"mode": "open", "connections": min(at_once, MOST_CONNECTIONS), "duration_s": seconds}
         small, large = (
             bursts.load(self.path, self.kind, gentle=True, **job, rate_per_s=self.bursts_per_s * burst, burst=burst)
             for burst in (few, at_once)

@@ -26,6 +26,7 @@ MOST_IDLE = 8
 #: What a host does by itself has settled once it falls no lower than to this share, or is so little (ms a s and core).
 SETTLED_SHARE, SETTLED_MS_PER_S = 0.8, 10.0
 HELD_CONNECTIONS = 100
+ASLEEP = "the host's processors could not be kept awake: pages may cost less under full load than is written"
 TICKS = "the host counts processor time in ticks: costs of cached pages may be off by some percent"
 #: Connections that find out what a host really carries: enough that none of its processes waits for us.
 SATURATING = {"cached": 64, "uncached": 32}
@@ -47,15 +48,16 @@ def calibrate(bursts: Bursts, pages: Sequence[tuple[str, PageKind]]) -> Observed
         Inconclusive: A page answers with errors, or the host is busy with something else.
     """
     bursts.say("idle", f"looking at the host for {IDLE_S:g} s")
-    idle = bursts.look()
-    quiet = _quiet(bursts)
-    asked = [Asked(*page, *_gentle(bursts, page, quiet)) for page in pages]
-    settled = bursts.look()
-    costs = costs_of(bursts, asked, quiet)
+    with bursts.awake() as is_awake:
+        idle = bursts.look()
+        quiet = _quiet(bursts)
+        asked = [Asked(*page, *_gentle(bursts, page, quiet)) for page in pages]
+        settled = bursts.look()
+        costs = costs_of(bursts, asked, quiet)
     at_once = max((page.at_once for page in asked if page.kind == "uncached"), default=1)
     after = bursts.look(database=True)
     held = _held(bursts, pages[0])
-    doubts = (TICKS,) if after.counted_by == "stat" else ()
+    doubts = (*((TICKS,) if after.counted_by == "stat" else ()), *(() if is_awake else (ASLEEP,)))
     return Observed(idle, settled, after, costs, at_once, held, doubts)
 
 
@@ -65,11 +67,12 @@ def alone(bursts: Bursts, pages: Sequence[tuple[str, PageKind]]) -> tuple[Page, 
     Raises:
         Inconclusive: A page answers with errors, or the host is busy with something else.
     """
-    quiet = _quiet(bursts)
     found = []
-    for page in pages:
-        load, alone_ms = _gentle(bursts, page, quiet)
-        found.append(Page(*page, load.kib, alone_ms))
+    with bursts.awake():
+        quiet = _quiet(bursts)
+        for page in pages:
+            load, alone_ms = _gentle(bursts, page, quiet)
+            found.append(Page(*page, load.kib, alone_ms))
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,36 @@ def test_capacity_is_said_from_the_file_alone(site: Site, calibrated: Path) -> N
     pages = {page["kind"]: page for page in document["pages"]}
     assert pages["cached"]["req_per_s"] > 2 * pages["uncached"]["req_per_s"] > 5
     assert all(page["calibrated"] for page in document["pages"])
+
+
+def is_kept_awake(site: Site) -> bool:
+    return "inactive" not in site.host.sh("systemctl is-active deployer-awake.service || true")
+
+
+def test_processors_are_kept_awake_and_visitors_get_them_all_the_same(site: Site, calibrated: Path) -> None:
+    assert not is_kept_awake(site)
+    with bursts_on(entry_of(site), print) as bursts:
+        with bursts.awake() as is_awake:
+            assert is_awake
+            pids = site.host.sh("systemctl show -p MainPID --value deployer-awake.service").strip()
+            assert site.host.sh(f"ps -o cls=,user= -p {pids}").split() == ["IDL", "nobody"]
+            first = bursts.look()
+            time.sleep(1)
+            last = bursts.look()
+            assert last.cpu_ms - first.cpu_ms < 0.6 * 1000 * (last.at_s - first.at_s)  # it would be all of it
+            _, share = run.saturate(bursts, "/", "cached", 3.0)
+            assert share > 0.75  # by halves it would be less
+        assert not is_kept_awake(site)
+
+
+def test_what_keeps_processors_awake_ends_with_the_connection(site: Site) -> None:
+    with bursts_on(entry_of(site), print) as bursts:
+        assert bursts.agent.call({"op": "awake", "on": True})["cores"] == 1
+        assert is_kept_awake(site)
+    until = time.monotonic() + 10
+    while is_kept_awake(site) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not is_kept_awake(site)
 
 
 def test_a_host_that_may_not_be_loaded_is_not_asked_for_anything(site: Site, calibrated: Path) -> None:
