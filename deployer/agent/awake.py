@@ -18,6 +18,8 @@ from . import cgroups, command, textfiles, unitstate
 Document = Dict[str, Any]
 
 UNIT = "deployer-awake.service"
+#: Weights count among neighbours: in a slice of its own it would get as much as all services of ours together.
+SLICE = "deployer.slice"
 #: No calibration takes so long; systemd ends it then, whatever became of us; s.
 LONGEST_S = 1800
 #: Within so long it runs, s, or the host is measured as it is.
@@ -64,7 +66,7 @@ class _Keeper:
     def begin(self) -> int:
         """Start it; gives the cores that are kept awake."""
         cores = len(os.sched_getaffinity(0))
-        call = ["systemd-run", "--pipe", "--wait", "--collect", "--quiet", "--unit=" + UNIT]
+        call = ["systemd-run", "--pipe", "--wait", "--collect", "--quiet", "--unit=" + UNIT, "--slice=" + SLICE]
         for setting in ("User=nobody", "CPUWeight=1", "MemoryMax=32M", "RuntimeMaxSec=%d" % LONGEST_S):
             call += ["-p", setting]
         call += ["--", "/usr/bin/python3", "-I", "-S", "-c", _PROGRAM.replace("CORES", str(cores))]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from invoke.context import Context
@@ -28,9 +27,6 @@ from deployer.tasks.shell import entries_of, task
 BOUND_SHARE = 0.25
 #: A load under which the host did not get its processors was none that filled it: it is made again, so often at most.
 LOADS = 3
-#: What a processor does in its second moves within minutes where others share the machine. So a run predicts and loads
-#: by turns, so often each, and compares the means; each prediction is on the disk before its load begins.
-ROUNDS = 2
 REPORTS = Path("reports")
 
 
@@ -50,11 +46,11 @@ def capacity(
     others = [path for path in pages.split(",") if path]
     rows: list[Row] = []
     for entry in entries:
-        remark(f"{entry.name}: {runs} runs, {ROUNDS} times calibrated, predicted, loaded in each")
+        remark(f"{entry.name}: {runs} times calibrated, predicted, loaded")
         outcomes = [_run(entry, others, seconds, number) for number in range(1, runs + 1)]
         rows += _rows(entry.name, outcomes)
     about = (
-        f"{machine_of(entries[0])}; {ROUNDS} times calibrated below {MOST_SHARE:.0%} load, then {seconds} s for each "
+        f"{machine_of(entries[0])}; calibrated below {MOST_SHARE:.0%} load, then {seconds} s for each "
         f"page by {SATURATING['cached']} connections (cached) and {SATURATING['uncached']} (made anew), after "
         f"{WARM_UP_S:g} s that do not count."
     )
@@ -62,21 +58,6 @@ def capacity(
 
 
 def _run(entry: Entry, others: Sequence[str], seconds: int, number: int) -> tuple[Compared, ...]:
-    """Give the means of a run's rounds, page by page."""
-    rounds = [_round(entry, others, seconds, f"{number}-{turn}") for turn in range(1, ROUNDS + 1)]
-    return tuple(_mean(looks) for looks in zip(*rounds, strict=True))
-
-
-def _mean(looks: Sequence[Compared]) -> Compared:
-    promised = mean(each.prediction.req_per_s for each in looks)
-    return Compared(
-        replace(looks[0].prediction, req_per_s=promised),
-        mean(each.measured_req_per_s for each in looks),
-        mean(each.processor_share for each in looks),
-    )
-
-
-def _round(entry: Entry, others: Sequence[str], seconds: int, number: str) -> tuple[Compared, ...]:
     """Calibrate, write the prediction, load; the file gets the outcome once all is measured."""
     learned, doubts = calibrated(entry)
     for doubt in doubts:

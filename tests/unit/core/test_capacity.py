@@ -102,13 +102,3 @@ def test_a_load_that_did_not_fill_the_host_is_made_again_and_the_last_one_counts
     prediction = predicted(Page("/", "cached", 3.0, 0.3))
     assert benchcapacity._filled(object(), prediction, 10).processor_share == said  # type: ignore[arg-type]  # nobody asks it
     assert len(list(made)) == len(shares) - loads
-
-
-def test_a_run_holds_the_mean_of_its_predictions_against_the_mean_of_its_loads() -> None:
-    """Neither round is within a quarter of what it saw; the machine moved between them."""
-    page = Page("/", "cached", 3.0, 0.3)
-    fast, slow = (Prediction(page, ms, 1000 / ms, "processor", calibrated=True, because="") for ms in (0.1, 0.2))
-    found = benchcapacity._mean([Compared(fast, 6000.0, 1.0), Compared(slow, 9000.0, 0.9)])
-    assert found.prediction.req_per_s == pytest.approx(7500.0)
-    assert found.off_share == pytest.approx(0.0)
-    assert found.processor_share == pytest.approx(0.95)
