@@ -88,9 +88,9 @@ class _Keeper:
     def spent_ms(self) -> float:
         """Add up what its processes have spent; one that is gone is told as it was last seen."""
         for pid in self._group.pids() if self._group is not None else ():
-            words = textfiles.read("/proc/%d/schedstat" % pid, 256).split()
-            if words and words[0].isdigit():
-                self._spent_ms[pid] = int(words[0]) / 1e6
+            exact = textfiles.read("/proc/%d/schedstat" % pid, 256).split()[:1]  # not every kernel has it
+            told_ms = int(exact[0]) / 1e6 if exact and exact[0].isdigit() else 1000 * cgroups.process_s(pid)
+            self._spent_ms[pid] = max(told_ms, self._spent_ms.get(pid, 0.0))
         return sum(self._spent_ms.values())
 
     def end(self) -> None:

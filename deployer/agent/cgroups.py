@@ -71,8 +71,7 @@ class Group:
             used_us = number_of("usage_usec", self._read("cpu.stat"))
             return None if used_us is None else used_us / 1e6
         pids = self.pids()
-        ticks = sum(_ticks(textfiles.read("/proc/%d/stat" % pid, 1024)) for pid in pids[:PROCESSES_LIMIT])
-        return ticks / _TICKS_PER_S if pids else None
+        return sum(process_s(pid) for pid in pids[:PROCESSES_LIMIT]) if pids else None
 
     def pids(self) -> List[int]:
         """Name the processes that are here now."""
@@ -163,10 +162,10 @@ def _sum(stat: str, *names: str) -> Optional[int]:
     return sum(known) if known else None
 
 
-def _ticks(stat: str) -> int:
-    """Give the processor time of a process, and of its children that ended, in ticks."""
-    fields = stat.rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) if len(fields) > 14 else 0
+def process_s(pid: int) -> float:
+    """Give the processor time of a process, and of its children that ended, s; counted in ticks."""
+    fields = textfiles.read("/proc/%d/stat" % pid, 1024).rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS_PER_S if len(fields) > 14 else 0.0
 
 
 def _number(text: str) -> Optional[int]:
