@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,42 @@ def test_looks_at_a_machine_that_others_disturb_do_not_move_what_is_counted() ->
 def test_a_host_that_is_always_asked_for_too_much_is_not_known() -> None:
     with pytest.raises(Inconclusive, match="was lost"):
         cost(Asked(200.0), 0.2)
+
+
+class Kept(Asked):
+    """A host that says whether its processors were kept awake whenever it was asked for something."""
+
+    def __init__(self, cpu_ms: float, *, is_possible: bool) -> None:
+        super().__init__(cpu_ms)
+        self.is_possible = is_possible
+        self.is_kept = False
+        self.states: set[bool] = set()
+
+    @contextmanager
+    def awake(self) -> Iterator[bool]:
+        self.is_kept = True
+        yield self.is_possible
+        self.is_kept = False
+
+    def look(self, **_what: bool) -> Usage:
+        return look(37.0)
+
+    def load(self, *page: str, **job: Any) -> Load:
+        self.states.add(self.is_kept)
+        return super().load(*page, **job)
+
+
+@pytest.mark.parametrize("is_possible", [True, False])
+def test_processors_are_kept_awake_as_long_as_costs_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, *, is_possible: bool
+) -> None:
+    monkeypatch.setattr(run, "_quiet", lambda _bursts: Quiet(0.0, 1))
+    monkeypatch.setattr(run, "_held", lambda _bursts, _page: (0, 0.0))
+    kept = Kept(1.0, is_possible=is_possible)
+    found = run.calibrate(kept, [("/", "uncached")])  # type: ignore[arg-type]  # a stand-in
+    assert kept.states == {True}
+    assert not kept.is_kept
+    assert (run.ASLEEP in found.doubts) is not is_possible
 
 
 class Settles:
