@@ -20,8 +20,8 @@ from deployer.measured import PageKind
 AIMED_SHARE, MOST_SHARE = 0.2, 0.3
 #: Visitors wait at most so long for a burst to be through, ms, as far as single requests tell.
 LONGEST_BURST_MS = 100.0
-#: Requests of a burst. Those from the cache are quick, and a processor that was idle takes some milliseconds to come up
-#: to its speed: 128 of them were through before, and seemed a fifth dearer than under full load.
+#: Requests of a burst. Those from the cache are quick, so that what the first of a burst cost besides (they find cold
+#: caches) weighs less among many.
 FEWEST_AT_ONCE = 2
 MOST_AT_ONCE: Mapping[PageKind, int] = {"cached": 512, "uncached": 32}
 #: They come over so many connections; what is due beyond that waits for one to be free, as under full load.
