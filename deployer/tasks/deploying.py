@@ -171,7 +171,7 @@ def _load_tested(entry: Entry, *, quiet: bool) -> tuple[dict[str, Any], int]:
 
 def _load_test_of_a_canary(entry: Entry, tell: Tell) -> tuple[dict[str, Any], int]:
     """Test a canary; a test that cannot run does not deny a deploy that is live."""
-    from deployer.tasks.verification import load_test  # noqa: PLC0415 - only canaries that changed are
+    from deployer.tasks.verification import load_test  # noqa: PLC0415 - its imports cost time; most deploys have no canary
 
     try:
         document, code, _ = load_test(entry, tell)

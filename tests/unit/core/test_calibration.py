@@ -195,7 +195,7 @@ def test_processors_are_kept_awake_as_long_as_costs_are_looked_at(
     monkeypatch.setattr(run, "_quiet", lambda _bursts: Quiet(0.0, 1))
     monkeypatch.setattr(run, "_held", lambda _bursts, _page: (0, 0.0))
     kept = Kept(1.0, is_possible=is_possible)
-    found = run.calibrate(kept, [("/", "uncached")])  # type: ignore[arg-type]  # a stand-in
+    found = run.calibrate(kept, [("/", "uncached")])  # type: ignore[arg-type]  # Kept has all that is called of Bursts
     assert kept.states == {True}
     assert not kept.is_kept
     assert (run.ASLEEP in found.doubts) is not is_possible
